@@ -1,0 +1,1 @@
+"""The face: one module per verb, no arithmetic."""

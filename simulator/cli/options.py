@@ -1,0 +1,52 @@
+"""Options that several verbs share, each described once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a result is written to stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Engine(StrEnum):
+    """What runs the request path."""
+
+    AUTO = "auto"
+    SIMPY = "simpy"
+    COMPILED = "compiled"
+
+
+ScenarioFile = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Override one key, e.g. services.chat.workload.rate=200/s."
+    ),
+]
+Variants = Annotated[
+    list[str] | None, typer.Option("--variant", metavar="NAME", help="Apply a named variant of the scenario.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Random seed, instead of the scenario's.")]
+EngineChoice = Annotated[Engine | None, typer.Option("--engine", help="Engine, instead of the scenario's.")]
+FormatChoice = Annotated[
+    Format | None, typer.Option("--format", help="What to print on stdout (default: table).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings on stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
+
+
+def chosen_format(fmt: Format | None, as_json: bool) -> Format:
+    """The format that ``--format`` and ``--json`` ask for together."""
+    if as_json and fmt not in (None, Format.JSON):
+        raise typer.BadParameter(f"--json and --format {fmt.value} contradict each other")
+    return Format.JSON if as_json else fmt or Format.TABLE

@@ -1,0 +1,63 @@
+"""Results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import typer
+
+
+class Bar:
+    """A progress bar, to be called with what is done: a share, or a number and how much there is."""
+
+    def __init__(self, update: Callable[..., object]) -> None:
+        self._update = update
+
+    def __call__(self, done: float, total: float | None = 1.0) -> None:
+        """Show ``done`` of ``total``; None when nobody knows the total."""
+        self._update(completed=done, total=total)
+
+
+def emit(text: str) -> None:
+    """Write a result to stdout. A reader that has gone (``plan ... | head``) is no error."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is buffered would raise again at exit; let it go nowhere instead
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def note(text: str, quiet: bool) -> None:
+    """Say something beside the result."""
+    if not quiet:
+        typer.echo(text, err=True)
+
+
+def warn(warnings: list[str], quiet: bool) -> None:
+    """Say the warnings of a result whose format on stdout is for programs."""
+    for text in warnings:
+        note(f"warning: {text}", quiet)
+
+
+def width() -> int:
+    """Columns of the terminal, within what is comfortable to read; 80 in a pipe."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 160)
+
+
+@contextmanager
+def progress(label: str, quiet: bool) -> Iterator[Bar | None]:
+    """A progress bar on stderr; None when stderr is no terminal or nobody wants to see it."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        yield Bar(partial(bar.update, bar.add_task(label, total=None)))

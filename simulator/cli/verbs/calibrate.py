@@ -1,0 +1,72 @@
+"""``plan calibrate``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli import options, output
+
+app = typer.Typer(
+    help="Turn measurements into cost parameters with their error.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Kind(StrEnum):
+    """What a row of measurements is."""
+
+    BATCH = "batch"
+    GEMM = "gemm"
+
+
+class Unit(StrEnum):
+    """Unit of the time column."""
+
+    S = "s"
+    MS = "ms"
+    US = "us"
+
+
+@app.callback()
+def _calibrate() -> None:
+    """Turn measurements into cost parameters with their error."""
+
+
+@app.command()
+def fit(
+    rows: Annotated[Path, typer.Argument(help="Measured rows (CSV).", show_default=False)],
+    kind: Annotated[
+        Kind, typer.Option("--kind", help="batch: time by batch size; gemm: time by m, n, k and dtype.")
+    ] = Kind.BATCH,
+    time: Annotated[
+        str | None, typer.Option("--time", metavar="COLUMN", help="Column of the measured times.")
+    ] = None,
+    unit: Annotated[
+        Unit | None, typer.Option("--unit", help="Unit of the times (default: from the column's suffix).")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group", metavar="A,B,C", help="Columns that part the rows into groups, one fit each."
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
+    target: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write costs that a scenario can name."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the fits as JSON.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Fit a cost law to measured rows; its error is that on held-out rows."""
+    from simulator.cli.calibrate import run_fit
+
+    columns = [name.strip() for name in group.split(",")] if group else []
+    text = run_fit(rows, kind.value, time, unit and unit.value, columns, folds, target, as_json)
+    output.emit(text)

@@ -1,0 +1,29 @@
+"""``plan schema``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli import options, output
+
+
+def command(
+    target: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout."),
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Print the JSON Schema of scenario files, for editors."""
+    from simulator.files import write_text
+    from simulator.results.strictjson import to_json
+    from simulator.scenario.schema import json_schema
+
+    text = to_json(json_schema())
+    if target is None:
+        output.emit(text)
+    else:
+        write_text(target, text + "\n")

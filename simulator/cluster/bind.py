@@ -1,0 +1,25 @@
+"""Load scenarios with the names that the catalogue knows, so that misspelt ones are told with their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator import catalogue, scenario
+from simulator.scenario import Known, Scenario
+
+
+def known_names() -> Known:
+    """Devices and models of the catalogue."""
+    models = {name: catalogue.model(name).layers for name in catalogue.model_names()}
+    return Known(devices=frozenset(catalogue.device_names()), models=models)
+
+
+def load(path: str | Path, *, sets: Sequence[str] = (), variants: Sequence[str] = ()) -> Scenario:
+    """Read a scenario file; ``sets`` are overrides like ``services.chat.workload.rate=200/s``, ``variants`` names in the file."""
+    return scenario.load(Path(path), sets=sets, variants=variants, known=known_names())
+
+
+def loads(text: str, *, sets: Sequence[str] = (), variants: Sequence[str] = ()) -> Scenario:
+    """Read a scenario from text; relative file names count from the working directory."""
+    return scenario.loads(text, sets=sets, variants=variants, known=known_names())

@@ -1,0 +1,75 @@
+"""Runtime stations and first replicas of a service, from its lowered form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from simulator.cluster import lowered
+from simulator.cluster.dispatch import DISCIPLINES
+from simulator.cluster.draws import uniform
+from simulator.cluster.passes import PASSES
+from simulator.cluster.requests import RequestTable
+from simulator.cluster.routing import ROUTINGS
+from simulator.cluster.state import PhaseState, Station
+from simulator.cluster.windows import set_waits
+
+if TYPE_CHECKING:
+    from simulator.cluster.engine import Engine
+
+RANDOM_ROUTINGS = {"random", "two_choices"}
+
+
+def build_stations(engine: Engine, table: RequestTable) -> None:
+    """Make every station of the service, over all windows, and the replicas of its first deployment."""
+    spec = table.spec
+    table.stations = [_station(table, index, station) for index, station in enumerate(spec.stations)]
+    table.paths = [[table.stations[index] for index in deployment.stations] for deployment in spec.deployments]
+    table.entries = [path[0] for path in table.paths]
+    transfers = [phase.spec.transfer_s for s in table.stations for kind in s.phases for phase in kind]
+    table.free_network = not any(transfer.any() for transfer in transfers)
+    if not table.windowed:
+        for station, successor in zip(table.paths[0], table.paths[0][1:]):
+            station.successor = successor
+    if spec.capacity is not None:
+        table.entries[0].bounded = True
+        engine.bounded.append(table.entries[0])
+    for station, replicas, waits in zip(table.paths[0], spec.deployments[0].replicas, spec.deployments[0].waits_s):
+        set_waits(station, waits)
+        for kind, count in enumerate(replicas):
+            for _ in range(count):
+                engine.pools.hold(station, kind, 0.0, 0.0)
+
+
+def _station(table: RequestTable, index: int, spec: lowered.Station) -> Station:
+    factors = _factors(table)
+    phases = [
+        [PhaseState(phase, place, table.spec.layers, factors(phase.ordinal)) for place, phase in enumerate(kind.phases)]
+        for kind in spec.kinds
+    ]
+    station = Station(table, index, spec, phases, PASSES[spec.exit_mode], DISCIPLINES[spec.serial])
+    ordinal = spec.kinds[0].phases[0].ordinal
+    if spec.routing in RANDOM_ROUTINGS:
+        first, second = (table.numbers(purpose, uniform, ordinal) for purpose in ("routing", "second-choice"))
+    else:
+        first = second = _no_number
+    station.route = ROUTINGS[spec.routing](station, first, second)
+    return station
+
+
+def _factors(table: RequestTable) -> Callable[[int], Callable[[int], float] | None]:
+    """Jitter factors by portion: made once for each portion's ordinal and shared by all kinds and windows."""
+    sampler, made = table.draws.jitter, table.jitter
+
+    def of(ordinal: int) -> Callable[[int], float] | None:
+        if sampler is None:
+            return None
+        if ordinal not in made:
+            made[ordinal] = table.numbers("jitter", sampler, ordinal)
+        return made[ordinal]
+
+    return of
+
+
+def _no_number(request: int) -> float:
+    raise AssertionError("this routing draws no numbers")

@@ -1,0 +1,302 @@
+"""The reference engine: one replication of a lowered cluster on SimPy's event heap, exact to the rule.
+
+An instant is settled in rounds. First its events are applied in order of their keys (see ``clock``); then the lines they
+touched dispatch, by service, portion and line; then what is beyond a queue's capacity is rejected. Events that a
+dispatch creates at the same instant open the next round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from pathlib import Path
+
+import numpy as np
+
+from simulator.cluster.build import build_stations
+from simulator.cluster.clock import COMPLETION, INFINITY, TRANSFER, Clock, Key
+from simulator.cluster.closed import Clients
+from simulator.cluster.dispatch import IDLE
+from simulator.cluster.fifo import Fifo, PriorityFifo
+from simulator.cluster.links import SharedLink, hand_over
+from simulator.cluster.lowered import Lowered
+from simulator.cluster.moves import redirect
+from simulator.cluster.pools import Pools
+from simulator.cluster.recorder import Recorder
+from simulator.cluster.requests import RequestTable
+from simulator.cluster.state import Batch, Line, PhaseState, Replica, State, Station
+from simulator.cluster.windows import start_windows
+from simulator.results.record import Outcome, RunRecord
+
+BEFORE_ARRIVALS: Key = (TRANSFER + 1,)
+ALL: Key = (99,)
+CHECK_EVERY = 4096
+"""Instants between two calls of the progress callback."""
+
+BUSY = State.BUSY
+Progress = Callable[[float], None]
+"""Called now and then with the simulated time reached [s]; may raise to stop the run."""
+
+
+class Engine:
+    """State and rules of one replication; ``run`` yields its record."""
+
+    def __init__(self, lowered: Lowered, replication: int, folder: Path, progress: Progress | None = None) -> None:
+        self.lowered = lowered
+        self.replication = replication
+        self.progress = progress
+        self.clock = Clock()
+        self.recorder = Recorder()
+        self.dirty: list[Line] = []
+        self.bounded: list[Station] = []
+        self.lingering: set[Line] = set()
+        """Lines with an idle replica and requests that a drop policy may take at any instant."""
+        self.links = [SharedLink(self, link) for link in lowered.links]
+        self.tables = [
+            RequestTable(i, service, lowered.seed, replication, lowered.duration_s, folder)
+            for i, service in enumerate(lowered.services)
+        ]
+        self.pools = Pools(self)
+        self.replicas: list[Replica] = []
+        for table in self.tables:
+            build_stations(self, table)
+            start_windows(self, table)
+            if table.draws.closed:
+                table.clients = Clients(self, table, lowered.duration_s)
+                table.clients.begin()
+
+    # -- the run -------------------------------------------------------------------------------------------------
+
+    def run(self) -> RunRecord:
+        """Run until empty, or until the drain time after the end of the load has passed."""
+        clock, heap, dirty = self.clock, self.clock.heap, self.dirty
+        times, admit = self._arrivals()
+        duration = self.lowered.duration_s
+        limit = duration + self.lowered.drain_s
+        bounded, i, rounds = self.bounded, 0, 0
+        while True:
+            arrival = times[i]
+            now = heap[0][0] if heap else INFINITY
+            if arrival < now:
+                clock._now = now = arrival
+                admit(i)
+                i += 1
+                if times[i] == now:
+                    continue  # the next one belongs to the same instant
+            elif now > limit or (now > duration and len(heap) == clock.controls and self._is_empty()):
+                break
+            elif arrival == now:
+                clock._now = now
+                clock.apply(now, BEFORE_ARRIVALS)
+                while times[i] == now:
+                    admit(i)
+                    i += 1
+                clock.apply(now, ALL)
+            else:
+                clock._now = now
+                while heap and heap[0][0] == now:
+                    _, _, _, handler, argument = heappop(heap)
+                    handler(argument)
+            if len(dirty) == 1 and not self.lingering and not bounded:
+                line = dirty.pop()
+                line.dirty = False
+                if line.idle:
+                    line.dispatch(self, line, now)
+            elif dirty or self.lingering:
+                self._dispatch(now)
+            rounds += 1
+            if rounds % CHECK_EVERY == 0 and self.progress is not None:
+                self.progress(now)
+        end = clock.now if self._is_empty() else limit
+        return self.recorder.record(self, max(end, duration))
+
+    def _arrivals(self) -> tuple[list[float], Callable[[int], None]]:
+        """Arrival instants of all open loads in order, closed by infinity, and what admits the i-th of them."""
+        tables = [table for table in self.tables if not table.draws.closed]
+        if len(tables) == 1:
+            table = tables[0]
+            return [*table.arrival, INFINITY], self._admission(table)
+        if not tables:
+            return [INFINITY], lambda i: None
+        times = np.concatenate([table.draws.arrival_s for table in tables])
+        which = np.repeat(np.arange(len(tables)), [len(table.draws.arrival_s) for table in tables])
+        number = np.concatenate([np.arange(len(table.draws.arrival_s)) for table in tables])
+        order = np.argsort(times, kind="stable")
+        owners, numbers = which[order].tolist(), number[order].tolist()
+        return [*times[order].tolist(), INFINITY], lambda i: self.arrive(tables[owners[i]], numbers[i])
+
+    def _admission(self, table: RequestTable) -> Callable[[int], None]:
+        """How requests of the only open load arrive; the plain case without any choice to make is spelt out for speed."""
+        station = table.entries[0]
+        if table.windowed or not station.shared or station.bounded:
+            return lambda i: self.arrive(table, i)
+        line, arrival, dirty = station.lines[0], table.arrival, self.dirty
+        fifo = line.fifo
+        push = fifo.push
+
+        def admit(i: int) -> None:
+            push(i, arrival[i])
+            if line.idle and not line.dirty and (fifo.size >= line.least or line.timer <= arrival[i]):
+                line.dirty = True
+                dirty.append(line)
+
+        return admit
+
+    def _is_empty(self) -> bool:
+        """Whether no request waits or is in service anywhere (arrivals apart)."""
+        busy = any(replica.batch is not None or replica.under_way for replica in self.replicas)
+        return not busy and not any(station.waiting() for table in self.tables for station in table.stations)
+
+    # -- requests enter ------------------------------------------------------------------------------------------
+
+    def arrive(self, table: RequestTable, request: int) -> None:
+        """A request arrives from outside."""
+        station = table.entries[table.deployment[request]] if table.windowed else table.entries[0]
+        if table.windowed:
+            table.enter_path(request)
+        line = station.lines[0] if station.shared else station.route(request)
+        line.fifo.push(request, self.clock._now)
+        if line.idle or station.bounded:
+            self.touch(line)
+
+    def enter(self, station: Station, requests: list[int]) -> None:
+        """Requests enter a station together, in order."""
+        if station.closed:
+            redirect(self, station, requests)
+            return
+        now = self.clock._now
+        if station.shared:
+            line = station.lines[0]
+            line.fifo.extend(requests, now)
+            self.touch(line)
+            return
+        for request in requests:
+            line = station.route(request)
+            line.fifo.push(request, now)
+            self.touch(line)
+
+    def touch(self, line: Line) -> None:
+        """The line dispatches when the instant has settled."""
+        if not line.dirty:
+            line.dirty = True
+            self.dirty.append(line)
+
+    # -- dispatch ------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, now: float) -> None:
+        dirty = self.dirty
+        if self.lingering:
+            for line in self.lingering:
+                self.touch(line)
+            self.lingering.clear()
+        if len(dirty) > 1:
+            dirty.sort(key=_order)
+        # Dispatch neither completes nor moves anything, so no line becomes dirty while the loop runs.
+        for line in dirty:
+            line.dirty = False
+            if line.idle:
+                line.dispatch(self, line, now)
+        dirty.clear()
+        for station in self.bounded:
+            self._reject_beyond_capacity(station, now)
+
+    def _reject_beyond_capacity(self, station: Station, now: float) -> None:
+        capacity = station.service.spec.capacity
+        assert capacity is not None
+        excess = station.waiting() - capacity
+        for _ in range(excess):
+            line = max((line for line in station.lines if line.fifo), key=lambda line: line.fifo.newest())
+            self.end(station, line.fifo.pop_newest(), now, Outcome.REJECTED)
+
+    def end(self, station: Station, request: int, now: float, outcome: Outcome) -> None:
+        """A request ends here without an answer."""
+        table = station.service
+        table.close(request, now, outcome)
+        if table.windowed:
+            table.leave_path(request)
+
+    def start(self, line: Line, replica: Replica, phase: PhaseState, fifo: Fifo | PriorityFifo, k: int, now: float) -> None:
+        """An idle replica takes the first ``k`` requests of a queue."""
+        kind = replica.kind if fifo is line.fifo else 0
+        due = fifo.earliest_due(kind) if fifo.waits else -INFINITY
+        batch = Batch(replica, phase, fifo.take(k), now, due)
+        station = line.station
+        total = phase.times[k] if station.fixed else station.passing.time(batch, station.service)
+        if phase.factors is None:
+            batch.end = now + total
+        else:
+            batch.end = now + phase.factors(batch.requests[0]) * total
+        if batch.answers:
+            self._plan_answers(batch, line.station.service)
+        replica.batch = batch
+        replica.state = BUSY
+        clock = self.clock
+        heappush(clock.heap, (batch.end, replica.key, next(clock._eid), self.complete, batch))
+
+    def _plan_answers(self, batch: Batch, table: RequestTable) -> None:
+        factors = batch.phase.factors
+        factor = 1.0 if factors is None else factors(batch.requests[0])
+        batch.answers = [(request, batch.start + factor * time) for request, time in batch.answers]
+        if table.clients is not None:
+            for request, instant in batch.answers:
+                key = (COMPLETION, table.index, batch.phase.spec.portion, batch.replica.number)
+                self.clock.schedule_at(instant, key, self._answer, (batch, request))
+
+    def _answer(self, arg: tuple[Batch, int]) -> None:
+        batch, request = arg
+        table = batch.replica.station.service
+        if not batch.aborted and not table.is_answered(request):
+            table.answer_all([request], self.clock.now)
+
+    # -- completion and transfer ---------------------------------------------------------------------------------
+
+    def complete(self, batch: Batch) -> None:
+        """Service of a batch ends: answers leave, survivors go on."""
+        if batch.aborted:
+            return
+        batch.done = True
+        replica = batch.replica
+        station = replica.station
+        table = station.service
+        if batch.answers:
+            self.give_answers(batch, INFINITY)
+        survivors = station.passing.finish(batch, table)
+        if table.windowed and len(survivors) < len(batch.requests):
+            going_on = set(survivors)
+            for request in batch.requests:
+                if request not in going_on:
+                    table.leave_path(request)
+        if not survivors:
+            self.recorder.add(batch, batch.end, batch.end, batch.end)
+            self.release(replica)
+        elif station.spec.serial:
+            self.recorder.add(batch, batch.end, batch.end, batch.end)
+            replica.buffers[batch.phase.spec.ordinal].extend(survivors, batch.end)
+            self.release(replica)
+        else:
+            batch.survivors = survivors
+            hand_over(self, batch)
+
+    def give_answers(self, batch: Batch, until: float) -> None:
+        """Note the answers that left a batch under way up to ``until`` [s]."""
+        table = batch.replica.station.service
+        for request, instant in batch.answers:
+            if instant <= until and not table.is_answered(request):
+                table.answer_all([request], instant)
+
+    def release(self, replica: Replica) -> None:
+        """A replica has nothing in service any more: it becomes idle, or goes if it is leaving."""
+        replica.batch = None
+        if replica.leaving:
+            self.pools.retire(replica)
+            return
+        replica.state = IDLE
+        line = replica.line
+        heappush(line.idle, replica.number)
+        if not line.dirty:
+            line.dirty = True
+            self.dirty.append(line)
+
+
+def _order(line: Line) -> tuple[int, int, int]:
+    return line.order

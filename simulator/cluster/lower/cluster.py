@@ -1,0 +1,115 @@
+"""The whole scenario, lowered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.cluster.lower.capacity import overload_warnings
+from simulator.cluster.lower.exits import ModelExits
+from simulator.cluster.lower.hardware import Hardware, Route, pools_of, routes_of
+from simulator.cluster.lower.layers import ModelCosts
+from simulator.cluster.lower.stations import StationBuilder
+from simulator.cluster.lowered import Jitter, Link, Lowered, Service
+from simulator.errors import ScenarioError
+from simulator.results.record import ClassInfo, PoolInfo, PortionInfo, ServiceInfo
+from simulator.scenario import Scenario
+from simulator.scenario import service as written
+
+INFINITY = float("inf")
+
+
+def lower(scenario: Scenario) -> Lowered:
+    """Arrays for the engines; raises ScenarioError for whatever cannot work, with its place in the file."""
+    lowering = _Lowering(scenario, pools_of(scenario), routes_of(scenario.cluster.network), [], [])
+    services = tuple(lowering.service(index, name) for index, name in enumerate(scenario.services))
+    run, network = scenario.run, scenario.cluster.network
+    return Lowered(
+        seed=scenario.seed,
+        duration_s=run.duration,
+        warmup_s=0.0 if run.warmup == "auto" else run.warmup,
+        drain_s=run.duration if run.drain is None else run.drain,
+        overlap=network is not None and network.overlap,
+        services=services,
+        portions=tuple(lowering.portions),
+        pools=tuple(PoolInfo(h.name, h.pool.count, h.price_per_hour) for h in lowering.pools.values()),
+        links=_links(scenario),
+        warnings=tuple(dict.fromkeys([*lowering.warnings, *_not_simulated(scenario)])),
+    )
+
+
+@dataclass(frozen=True)
+class _Lowering:
+    scenario: Scenario
+    pools: dict[str, Hardware]
+    routes: tuple[dict[tuple[str, str], Route], Route]
+    portions: list[PortionInfo]
+    warnings: list[str]
+
+    def service(self, index: int, name: str) -> Service:
+        spec = self.scenario.services[name]
+        costs = ModelCosts(self.scenario, spec.model, self.scenario.models[spec.model])
+        exits = ModelExits(costs)
+        self._check_layers(name, spec, len(costs.layers))
+        builder = StationBuilder(name, index, costs, exits, self.pools, self.routes, self.portions, self.warnings)
+        stations, deployments = builder.build(spec.timeline)
+        service = Service(
+            info=_info(name, spec, exits.accuracy_full),
+            workload=spec.workload,
+            class_shares=np.cumsum([c.share for c in spec.classes] if spec.classes else [1.0]),
+            layers=len(costs.layers),
+            exits=exits.lowered,
+            jitter=Jitter(spec.jitter.distribution, spec.jitter.cv or 0.0),
+            capacity=spec.queue.capacity,
+            drop=spec.queue.drop,
+            retries=0 if spec.on_fault == "drop" else spec.on_fault.retries,
+            stations=tuple(stations),
+            deployments=tuple(deployments),
+        )
+        self.warnings.extend(overload_warnings(self.scenario, service))
+        return service
+
+    def _check_layers(self, name: str, spec: written.Service, layers: int) -> None:
+        """Portions must end at the model's last layer (the loader cannot know it for measured models)."""
+        for window, (_, deployment) in enumerate(spec.timeline):
+            last = deployment.cuts[-1].last
+            if last != layers:
+                base = ("deployment",) if spec.deployment is not None else ("deployments", window)
+                path = ("services", name, *base, "portions", len(deployment.portions) - 1, "layers")
+                message = f"must end at layer {layers}, the model's last; it ends at {last}"
+                raise ScenarioError(self.scenario.source.problem(path, message))
+
+
+def _info(name: str, spec: written.Service, accuracy: float | None) -> ServiceInfo:
+    slo = spec.slo.latency if spec.slo else INFINITY
+    classes = tuple(
+        ClassInfo(
+            c.name,
+            c.priority,
+            c.slo.latency if c.slo else slo,
+            (c.slo or spec.slo).attainment if (c.slo or spec.slo) else None,  # type: ignore[union-attr]
+        )
+        for c in spec.classes or ()
+    )
+    return ServiceInfo(
+        name=name,
+        classes=classes or (ClassInfo(name, 0, slo, spec.slo.attainment if spec.slo else None),),
+        named_classes=bool(classes),
+        attainment_target=spec.slo.attainment if spec.slo else None,
+        accuracy_full=accuracy,
+    )
+
+
+def _links(scenario: Scenario) -> tuple[Link, ...]:
+    network = scenario.cluster.network
+    if network is None or not network.shared:
+        return ()
+    pairs, base = routes_of(network)
+    named = [Link(f"{a} -> {b}", route.bandwidth, route.latency_s) for (a, b), route in pairs.items()]
+    return (Link("network", base.bandwidth, base.latency_s), *named)
+
+
+def _not_simulated(scenario: Scenario) -> list[str]:
+    sections = [name for name in ("trainings", "streams", "planner") if getattr(scenario, name)]
+    return [f"section {name} was checked but is not simulated by this version" for name in sections]

@@ -1,0 +1,141 @@
+"""What each layer of a model costs on each pool: its law of time, its weights and its output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from simulator import catalogue
+from simulator.cluster.lower.hardware import FP16_BYTES, PRECISION_BYTES, Hardware, missing_peak
+from simulator.costs.base import Affine, BatchLaw, Constant, CostGroup, RooflineLaw, Table
+from simulator.costs.base.measured import find_costs, layer_names, read_measured
+from simulator.errors import ScenarioError
+from simulator.scenario import Scenario
+from simulator.scenario.model import Layer, Model
+from simulator.scenario.times import AffineTime, ConstantTime, TableTime
+
+
+def law_of(time: ConstantTime | AffineTime | TableTime, floor: BatchLaw | None = None) -> BatchLaw:
+    """The law that a written time stands for."""
+    if isinstance(time, ConstantTime):
+        return Constant(time.seconds)
+    if isinstance(time, AffineTime):
+        return Affine(time.overhead, time.per_item)
+    batches = sorted(time.per_batch)
+    return Table(tuple(batches), tuple(time.per_batch[b] for b in batches), floor)
+
+
+@dataclass(frozen=True)
+class ModelCosts:
+    """Costs of one model of the scenario."""
+
+    scenario: Scenario
+    name: str
+    model: Model
+    _laws: dict[tuple[int, str, str], BatchLaw] = field(default_factory=dict)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """One entry per layer, ``repeat`` resolved; equal layers are the same object."""
+        if self.model.layers is not None:
+            return tuple(layer for layer in self.model.layers for _ in range(layer.repeat))
+        if self.known is not None:
+            weights, outputs = self.known.weight_bytes_per_layer, self.known.output_bytes
+            return tuple(
+                Layer.model_construct(name=f"{self.known.name}-{i}", repeat=1, time=None, work=None, weights=weights, output=out)
+                for i, out in enumerate(outputs, start=1)
+            )
+        names = layer_names(self.measured) or (self.name,)
+        return tuple(Layer.model_construct(name=n, repeat=1, time=None, work=None, weights=None, output=None) for n in names)
+
+    @cached_property
+    def known(self) -> catalogue.CatalogueModel | None:
+        """The model of the catalogue, if it is one."""
+        if self.model.catalogue is None:
+            return None
+        try:
+            return catalogue.model(self.model.catalogue)
+        except ScenarioError as error:
+            raise self._error(("catalogue",), error) from None
+
+    @cached_property
+    def measured(self) -> list[CostGroup]:
+        """Measured groups, if the model names a file of them."""
+        if self.model.measured is None:
+            return []
+        return read_measured(self.scenario.source.folder / self.model.measured)
+
+    def law(self, layer: int, hardware: Hardware, precision: str) -> BatchLaw:
+        """Law of time of a layer (from 0) on a pool at a precision; the same object for equal layers."""
+        same = id(self.layers[layer]) if self.known is None else 0
+        key = (same, hardware.name, precision)
+        if key not in self._laws:
+            try:
+                self._laws[key] = self._law(self.layers[layer], hardware, precision)
+            except ScenarioError as error:
+                raise self._error(("measured",) if self.model.measured else (), error) from None
+        return self._laws[key]
+
+    def _law(self, layer: Layer, hardware: Hardware, precision: str) -> BatchLaw:
+        if layer.time is not None:
+            return law_of(layer.time, self._roofline(layer, hardware, precision) if layer.work else None)
+        if self.known is not None:
+            return self._catalogue_law(self.known, hardware, precision)
+        if self.measured:
+            device = hardware.device or hardware.name
+            law: BatchLaw = find_costs(self.measured, layer=layer.name, device=device, precision=precision).law
+            return law
+        return self._roofline(layer, hardware, precision)
+
+    def _roofline(self, layer: Layer, hardware: Hardware, precision: str) -> RooflineLaw:
+        if precision not in hardware.peak:
+            raise ScenarioError(missing_peak(hardware, precision))
+        assert layer.work is not None
+        weights = size_at(layer.weights, precision)
+        scale = PRECISION_BYTES[precision] / FP16_BYTES
+        peak = hardware.peak[precision]
+        return RooflineLaw(
+            hardware.overhead_s, layer.work.flops, peak, weights or 0.0, layer.work.bytes * scale, hardware.bandwidth
+        )
+
+    def _catalogue_law(self, known: catalogue.CatalogueModel, hardware: Hardware, precision: str) -> BatchLaw:
+        roofline = None
+        if precision in hardware.peak:
+            scale = PRECISION_BYTES[precision] / FP16_BYTES
+            weights = known.weight_bytes_per_layer * scale
+            moved = 2 * known.output_bytes_per_layer * scale  # an item's input is read and its output written
+            flops, peak = known.flops_per_layer, hardware.peak[precision]
+            roofline = RooflineLaw(hardware.overhead_s, flops, peak, weights, moved, hardware.bandwidth)
+        curve = catalogue.find_curve(known.name, hardware.device, precision) if hardware.device else None
+        if curve is not None:
+            return Table(curve.batches, tuple(time / known.layers for time in curve.seconds), roofline)
+        if roofline is None:
+            raise ScenarioError(missing_peak(hardware, precision))
+        return roofline
+
+    def is_estimate(self, hardware: Hardware, precision: str) -> bool:
+        """Whether a catalogue model has no measured curve here, so that its times are a data-sheet roofline."""
+        if self.known is None:
+            return False
+        return not hardware.device or catalogue.find_curve(self.known.name, hardware.device, precision) is None
+
+    def weight_bytes(self, layer: int, precision: str) -> float | None:
+        """Size of a layer's weights [B]; None when the scenario does not say."""
+        return size_at(self.layers[layer].weights, precision)
+
+    def output_bytes(self, layer: int, precision: str) -> float:
+        """Size of one item's output of a layer [B]; 0 when the scenario does not say."""
+        return size_at(self.layers[layer].output, precision) or 0.0
+
+    def _error(self, path: tuple[str, ...], error: ScenarioError) -> ScenarioError:
+        place = ("models", self.name, *path)
+        return ScenarioError([p if p.file else self.scenario.source.problem(place, p.message) for p in error.problems])
+
+
+def size_at(size: float | dict[str, float] | None, precision: str) -> float | None:
+    """A size at a precision [B]: as given for it, else the size at fp16 scaled by the bytes of the precision."""
+    if isinstance(size, dict):
+        if precision in size:
+            return size[precision]
+        size = size.get("fp16")
+    return None if size is None else size * PRECISION_BYTES[precision] / FP16_BYTES

@@ -1,0 +1,120 @@
+"""One portion on one kind of replica: its tables of time by batch size, its transfers, its memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.cluster.lower.exits import ModelExits
+from simulator.cluster.lower.hardware import Hardware, Route
+from simulator.cluster.lower.layers import ModelCosts, law_of
+from simulator.cluster.lowered import Floats, Phase
+from simulator.scenario.deployment import Deployment, Portion
+from simulator.scenario.times import RelativeTime
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Layers and active ramps of a portion in order of execution; see ``Phase`` for the columns."""
+
+    seconds: Floats
+    ramp: list[int]
+    extrapolated: bool
+
+
+def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardware: Hardware) -> Steps:
+    """Times of every layer and active ramp at 0 .. batch items; 0 items take no time."""
+    batches = np.arange(portion.batch + 1)
+    rows: list[Floats] = []
+    ramp: list[int] = []
+    extrapolated = False
+    for layer in range(portion.layers.first, portion.layers.last + 1):
+        law = costs.law(layer - 1, hardware, portion.precision)
+        seconds = _at_least_zero(law.seconds(batches))
+        extrapolated |= bool(law.extrapolates(portion.batch))
+        rows.append(seconds)
+        ramp.append(0)
+        if layer in active:
+            rows.append(_ramp_seconds(costs, seconds, batches))
+            ramp.append(layer)
+    return Steps(np.array(rows), ramp, extrapolated)
+
+
+def _at_least_zero(seconds: Floats) -> Floats:
+    seconds = np.asarray(seconds, dtype=np.float64).copy()
+    seconds[0] = 0.0
+    return seconds
+
+
+def _ramp_seconds(costs: ModelCosts, layer_seconds: Floats, batches: Floats) -> Floats:
+    ramps = costs.model.ramps
+    assert ramps is not None
+    if isinstance(ramps.time, RelativeTime):
+        return ramps.time.relative * layer_seconds
+    return _at_least_zero(law_of(ramps.time).seconds(batches))
+
+
+def left_to_right(rows: Floats) -> Floats:
+    """Running sum over the rows, one addition after another (the order is part of the meaning)."""
+    return np.cumsum(rows, axis=0)
+
+
+def phase_of(
+    steps: Steps,
+    portion: Portion,
+    *,
+    index: int,
+    ordinal: int,
+    transfer_bytes: float,
+    route: Route | None,
+) -> Phase:
+    """The lowered phase; ``floor_s`` is filled in once the portions after it are known. No route: nothing to send."""
+    elapsed = left_to_right(steps.seconds)
+    survivors = np.arange(portion.batch + 1)
+    transfer = np.zeros(portion.batch + 1)
+    if route is not None:
+        transfer = route.latency_s + survivors * transfer_bytes / route.bandwidth
+        transfer[0] = 0.0
+    return Phase(
+        portion=index,
+        ordinal=ordinal,
+        first_layer=portion.layers.first,
+        last_layer=portion.layers.last,
+        batch=portion.batch,
+        max_wait_s=portion.max_wait,
+        steps_s=steps.seconds,
+        step_ramp=np.array(steps.ramp, dtype=np.int64),
+        elapsed_s=elapsed,
+        time_s=elapsed[-1],
+        transfer_s=transfer,
+        transfer_bytes=transfer_bytes,
+        floor_s=0.0,
+    )
+
+
+def active_ramps(exits: ModelExits, deployment: Deployment, portion: Portion) -> tuple[int, ...]:
+    """Layers of this portion whose ramp runs: those in the portion, never the model's last."""
+    return tuple(layer for layer in exits.active(deployment) if portion.layers.first <= layer <= portion.layers.last)
+
+
+def needed_memory(costs: ModelCosts, portions: list[Portion]) -> float | None:
+    """Memory that a replica needs for weights and for the largest layer's output of a full batch [B]; None when unknown."""
+    total, largest = 0.0, 0.0
+    for portion in portions:
+        for layer in range(portion.layers.first, portion.layers.last + 1):
+            weights = costs.weight_bytes(layer - 1, portion.precision)
+            if weights is None:
+                return None
+            total += weights
+            largest = max(largest, portion.batch * costs.output_bytes(layer - 1, portion.precision))
+    return total + largest
+
+
+def weights_of(costs: ModelCosts, portions: list[Portion]) -> float:
+    """Bytes to load before a replica can serve; layers of unknown size count as nothing."""
+    return sum(
+        costs.weight_bytes(layer - 1, portion.precision) or 0.0
+        for portion in portions
+        for layer in range(portion.layers.first, portion.layers.last + 1)
+    )

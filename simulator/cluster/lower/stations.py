@@ -1,0 +1,252 @@
+"""Stations of a service over all its deployment windows: which portions are kept, which are new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from simulator.cluster import lowered
+from simulator.cluster.lower.exits import ModelExits, exit_layers
+from simulator.cluster.lower.hardware import Hardware, Route
+from simulator.cluster.lower.layers import ModelCosts
+from simulator.cluster.lower.portions import Steps, active_ramps, needed_memory, phase_of, steps_of, weights_of
+from simulator.errors import Problem, ScenarioError
+from simulator.results.record import PortionInfo
+from simulator.scenario.deployment import Deployment, Portion
+
+StationKey = tuple[object, ...]
+KindKey = tuple[object, ...]
+
+
+@dataclass(eq=False)
+class Draft:
+    """A station while windows are being read; kinds may still be added by later windows."""
+
+    key: StationKey
+    name: str
+    routing: str
+    exit_mode: lowered.ExitMode
+    serial: bool
+    link: int
+    kinds: dict[KindKey, lowered.Kind] = field(default_factory=dict)
+    waits_s: dict[KindKey, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StationBuilder:
+    """Turns the deployments of one service into stations and lowered deployments."""
+
+    service: str
+    index: int
+    costs: ModelCosts
+    exits: ModelExits
+    pools: dict[str, Hardware]
+    routes: tuple[dict[tuple[str, str], Route], Route]
+    portions: list[PortionInfo]
+    """Portions of all services so far; the ones made here are added."""
+    warnings: list[str]
+
+    def build(self, timeline: Sequence[tuple[float, Deployment]]) -> tuple[list[lowered.Station], list[lowered.Deployment]]:
+        """All stations, and the deployments that name them."""
+        drafts: list[Draft] = []
+        windows: list[tuple[float, Deployment, list[Draft], list[dict[KindKey, int]], list[dict[KindKey, tuple[float, ...]]]]] = []
+        present: list[Draft] = []
+        for number, (start, deployment) in enumerate(timeline):
+            now: list[Draft] = []
+            counts: list[dict[KindKey, int]] = []
+            waits: list[dict[KindKey, tuple[float, ...]]] = []
+            groups = self._groups(deployment)
+            for position, group in enumerate(groups):
+                draft = self._kept(present, deployment, group) or self._new(number, position, deployment, group)
+                if draft not in drafts:
+                    drafts.append(draft)
+                after = groups[position + 1] if position + 1 < len(groups) else None
+                self._add_kinds(draft, number, start, deployment, position, group, after)
+                now.append(draft)
+                counts.append(_counts(deployment, group))
+                waits.append({_kind_key(members): tuple(p.max_wait for p in members) for members in group})
+            self._set_floors(now)
+            windows.append((start, deployment, now, counts, waits))
+            present = now
+        stations = [_station(draft) for draft in drafts]
+        return stations, [self._deployment(drafts, *window) for window in windows]
+
+    # -- portions of one deployment ------------------------------------------------------------------------------
+
+    @staticmethod
+    def _groups(deployment: Deployment) -> list[list[list[Portion]]]:
+        """Stations of a deployment, each a list of kinds, each kind the portions that its replicas hold."""
+        if deployment.execution == "serial":
+            return [[list(deployment.portions)]]
+        return [[[p] for p in deployment.portions if p.layers == layers] for layers in deployment.cuts]
+
+    @staticmethod
+    def _key(deployment: Deployment, group: list[list[Portion]]) -> StationKey:
+        layers = tuple((p.layers.first, p.layers.last) for p in group[0])
+        return (deployment.execution, deployment.exit_mode, deployment.routing, layers)
+
+    def _kept(self, present: list[Draft], deployment: Deployment, group: list[list[Portion]]) -> Draft | None:
+        key = self._key(deployment, group)
+        kinds = {_kind_key(members) for members in group}
+        return next((d for d in present if d.key == key and kinds & d.kinds.keys()), None)
+
+    def _new(self, window: int, position: int, deployment: Deployment, group: list[list[Portion]]) -> Draft:
+        name = f"{window}-{position}" if window else str(position)
+        serial = deployment.execution == "serial"
+        return Draft(self._key(deployment, group), name, deployment.routing, deployment.exit_mode, serial, -1)
+
+    def _add_kinds(
+        self,
+        draft: Draft,
+        window: int,
+        start: float,
+        deployment: Deployment,
+        position: int,
+        group: list[list[Portion]],
+        after: list[list[Portion]] | None,
+    ) -> None:
+        fresh = not draft.kinds
+        first = len(self.portions)
+        if fresh:
+            for portion in group[0]:
+                self.portions.append(PortionInfo(self.index, portion.layers.first, portion.layers.last, start))
+        else:
+            first = next(iter(draft.kinds.values())).phases[0].portion
+        for members in group:
+            key = _kind_key(members)
+            draft.waits_s.setdefault(key, tuple(p.max_wait for p in members))
+            if key not in draft.kinds:
+                route = self._route(members[0].pool, after)
+                if route is not None and fresh:
+                    draft.link = route.link
+                draft.kinds[key] = self._kind(window, deployment, members, first, position, route)
+
+    def _route(self, pool: str, after: list[list[Portion]] | None) -> Route | None:
+        if after is None:
+            return None
+        pairs, base = self.routes
+        return pairs.get((pool, after[0][0].pool), base)
+
+    def _kind(
+        self, window: int, deployment: Deployment, members: list[Portion], first: int, position: int, route: Route | None
+    ) -> lowered.Kind:
+        hardware = self.pools[members[0].pool]
+        pool = hardware.pool
+        self._check_memory(window, deployment, members, hardware)
+        phases = []
+        for number, portion in enumerate(members):
+            steps = steps_of(self.costs, active_ramps(self.exits, deployment, portion), portion, hardware)
+            self._warn(steps, portion, hardware)
+            output = self.costs.output_bytes(portion.layers.last - 1, portion.precision)
+            phases.append(
+                phase_of(
+                    steps,
+                    portion,
+                    index=first + number,
+                    ordinal=position + number,
+                    transfer_bytes=output,
+                    route=route if portion is members[-1] else None,
+                )
+            )
+        load_s = weights_of(self.costs, members) / hardware.load_bandwidth if hardware.load_bandwidth else 0.0
+        return lowered.Kind(
+            pool=hardware.index,
+            devices=pool.devices_per_replica,
+            load_s=load_s + pool.start_up,
+            mtbf_s=pool.faults.mtbf if pool.faults else float("inf"),
+            mttr_s=pool.faults.mttr if pool.faults else 0.0,
+            phases=tuple(phases),
+        )
+
+    def _check_memory(self, window: int, deployment: Deployment, members: list[Portion], hardware: Hardware) -> None:
+        needed = needed_memory(self.costs, members)
+        available = hardware.memory_bytes * hardware.pool.devices_per_replica
+        if needed is None or needed <= available:
+            return
+        message = (
+            f"does not fit: portion {members[0].layers.first}-{members[-1].layers.last} needs {needed / 1e9:.2f} GB at "
+            f"{members[0].precision} and batch {members[0].batch}, a replica in pool {hardware.name!r} has {available / 1e9:.2f} GB; "
+            "cut the model, lower batch or precision, or raise devices_per_replica"
+        )
+        raise ScenarioError(self._problem(window, deployment, members[0], message))
+
+    def _problem(self, window: int, deployment: Deployment, portion: Portion, message: str) -> Problem:
+        service = self.costs.scenario.services[self.service]
+        base = ("deployment",) if service.deployment is not None else ("deployments", window)
+        number = next(i for i, p in enumerate(deployment.portions) if p is portion)
+        return self.costs.scenario.source.problem(("services", self.service, *base, "portions", number), message)
+
+    def _warn(self, steps: Steps, portion: Portion, hardware: Hardware) -> None:
+        where = f"service {self.service}, portion {portion.layers} on {hardware.name}"
+        if steps.extrapolated:
+            self.warnings.append(f"{where}: batch {portion.batch} is beyond the measured rows, its time is extrapolated")
+        if self.costs.is_estimate(hardware, portion.precision):
+            self.warnings.append(
+                f"{where}: {self.costs.model.catalogue} is not measured there at {portion.precision}, "
+                "its time is a data-sheet roofline and may be off by half"
+            )
+
+    # -- what can only be said once all are known ----------------------------------------------------------------
+
+    def _set_floors(self, drafts: list[Draft]) -> None:
+        floor = 0.0
+        for draft in reversed(drafts):
+            kinds = list(draft.kinds.values())
+            for number in reversed(range(len(kinds[0].phases))):
+                floor = min(_to_first_exit(kind.phases[number], draft, floor) for kind in kinds)
+                for key, kind in draft.kinds.items():
+                    phases = list(kind.phases)
+                    if phases[number].floor_s == 0.0:
+                        phases[number] = replace(phases[number], floor_s=floor)
+                    draft.kinds[key] = replace(kind, phases=tuple(phases))
+                kinds = list(draft.kinds.values())
+
+    def _deployment(
+        self,
+        drafts: list[Draft],
+        start: float,
+        deployment: Deployment,
+        present: list[Draft],
+        counts: list[dict[KindKey, int]],
+        waits: list[dict[KindKey, tuple[float, ...]]],
+    ) -> lowered.Deployment:
+        fires = self.exits.fires(deployment)
+        return lowered.Deployment(
+            from_s=start,
+            stations=tuple(drafts.index(draft) for draft in present),
+            replicas=tuple(tuple(count.get(key, 0) for key in draft.kinds) for draft, count in zip(present, counts)),
+            waits_s=tuple(
+                tuple(wait.get(key, draft.waits_s[key]) for key in draft.kinds) for draft, wait in zip(present, waits)
+            ),
+            exit_layer=exit_layers(fires),
+            fires=fires,
+        )
+
+
+def _kind_key(members: list[Portion]) -> KindKey:
+    return (members[0].pool, *((p.precision, p.batch) for p in members))
+
+
+def _counts(deployment: Deployment, group: list[list[Portion]]) -> dict[KindKey, int]:
+    counts: dict[KindKey, int] = {}
+    for members in group:
+        asked = deployment.replicas if deployment.execution == "serial" else members[0].replicas
+        key = _kind_key(members)
+        counts[key] = counts.get(key, 0) + (asked or 0)
+    return counts
+
+
+def _to_first_exit(phase: lowered.Phase, draft: Draft, after: float) -> float:
+    """Time at batch 1 from this portion to the first exit that may answer; ``after`` is that of the next portion."""
+    ramps = np.flatnonzero(phase.step_ramp)
+    if ramps.size:
+        return float(phase.elapsed_s[ramps[0], 1])
+    return float(phase.time_s[1]) + (float(phase.transfer_s[1]) + after if after else 0.0)
+
+
+def _station(draft: Draft) -> lowered.Station:
+    return lowered.Station(
+        draft.name, tuple(draft.kinds.values()), draft.routing, draft.exit_mode, draft.serial, draft.link
+    )

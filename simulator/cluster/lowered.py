@@ -1,0 +1,158 @@
+"""A scenario as plain arrays: what every engine of the cluster model consumes, with no name left to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.results.record import PoolInfo, PortionInfo, ServiceInfo
+from simulator.scenario import Workload
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+ExitMode = Literal["none", "compact", "at_cut", "answer_early"]
+DropPolicy = Literal["never", "expired", "hopeless"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phase:
+    """One portion of the model on one kind of replica, as tables by batch size (index 0 .. ``batch``)."""
+
+    portion: int
+    """Index into ``Lowered.portions``."""
+    ordinal: int
+    """Number of the portion within its deployment, from 0: names its jitter and routing streams."""
+    first_layer: int
+    last_layer: int
+    batch: int
+    max_wait_s: float
+    steps_s: Floats
+    """Time of each layer and active ramp in order of execution [s], shape (steps, batch + 1)."""
+    step_ramp: Ints
+    """For each step 0 for a layer, else the number of the layer whose ramp it is."""
+    elapsed_s: Floats
+    """Left-to-right sum of ``steps_s`` [s], same shape."""
+    time_s: Floats
+    """Time of a whole batch [s], shape (batch + 1,); the last row of ``elapsed_s``."""
+    transfer_s: Floats
+    """Time to hand survivors to the next portion over an unshared link [s], shape (batch + 1,)."""
+    transfer_bytes: float
+    """Bytes of one survivor."""
+    floor_s: float
+    """Shortest time from here to the first possible exit at batch 1, transfers in, jitter out [s]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """Replicas of one station that share pool, batch size and times."""
+
+    pool: int
+    devices: int
+    """Devices of one replica."""
+    load_s: float
+    """Loading the weights and starting up [s]."""
+    mtbf_s: float
+    """Mean up time [s]; infinite without faults."""
+    mttr_s: float
+    phases: tuple[Phase, ...]
+    """One phase for parallel execution; all portions of the model for serial execution."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Station:
+    """A queue and the replicas that serve it: one portion (parallel) or the whole chain of portions (serial)."""
+
+    name: str
+    """Unique within the service; names its random streams."""
+    kinds: tuple[Kind, ...]
+    routing: str
+    exit_mode: ExitMode
+    serial: bool
+    link: int
+    """Index into ``Lowered.links`` of the link to the next station; -1 when the transfer needs no shared link."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deployment:
+    """What serves the requests that arrive from ``from_s`` on."""
+
+    from_s: float
+    stations: tuple[int, ...]
+    """Indices into ``Service.stations``, in order of the model's layers."""
+    replicas: tuple[tuple[int, ...], ...]
+    """Asked replicas of each station by kind; kinds beyond the written ones are 0."""
+    waits_s: tuple[tuple[tuple[float, ...], ...], ...]
+    """``max_wait`` of each station by kind and phase [s] while this deployment is the current one."""
+    exit_layer: Ints
+    """Layer after which the answer leaves, by exit row (one row when nothing exits early)."""
+    fires: NDArray[np.bool_]
+    """Whether the ramp after each layer is active and answers, shape (rows, layers); the last column is the model's end."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exits:
+    """Exit rows of a service.
+
+    ``draw`` gives the row of each request from one uniform number; ``correct`` (rows, layers) is 1, 0 or NaN: whether the
+    answer of the ramp after that layer is right.
+    """
+
+    draw: Callable[[Floats], Ints]
+    correct: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """Service-time jitter: a factor of mean 1 with coefficient of variation ``cv``."""
+
+    distribution: Literal["deterministic", "exponential", "lognormal"]
+    cv: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """One service: its load, its stations over all deployments and its policies."""
+
+    info: ServiceInfo
+    workload: Workload
+    class_shares: Floats
+    """Cumulative shares of the classes, the last is 1."""
+    layers: int
+    exits: Exits | None
+    jitter: Jitter
+    capacity: int | None
+    """Most requests waiting for the first portion; None is unbounded."""
+    drop: DropPolicy
+    retries: int
+    """Times a request may be taken back after faults; -1: it fails with the first."""
+    stations: tuple[Station, ...]
+    deployments: tuple[Deployment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A shared link: ``bandwidth`` [B/s] divided fairly among the transfers under way, after ``latency_s`` each."""
+
+    name: str
+    bandwidth: float
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """A whole cluster with its load, ready for an engine."""
+
+    seed: int
+    duration_s: float
+    warmup_s: float
+    drain_s: float
+    overlap: bool
+    services: tuple[Service, ...]
+    portions: tuple[PortionInfo, ...]
+    pools: tuple[PoolInfo, ...]
+    links: tuple[Link, ...]
+    warnings: tuple[str, ...] = field(default=())

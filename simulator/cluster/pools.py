@@ -1,0 +1,91 @@
+"""Devices: who holds how many, replicas that come and go, and those that wait for a device."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappush
+from typing import TYPE_CHECKING
+
+from simulator.cluster.faults import fault_process
+from simulator.cluster.state import Replica, State, Station
+
+if TYPE_CHECKING:
+    from simulator.cluster.engine import Engine
+
+
+class Pools:
+    """Free devices by pool, and the replicas that wait for some (in the order in which they were asked for)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.free = [pool.count for pool in engine.lowered.pools]
+        self._wanted: list[deque[tuple[int, Callable[[], None]]]] = [deque() for _ in self.free]
+
+    def hold(self, station: Station, kind: int, now: float, ready: float) -> Replica:
+        """A new replica takes its devices at ``now`` and can serve from ``ready`` on [s]."""
+        spec = station.spec.kinds[kind]
+        self.free[spec.pool] -= spec.devices
+        number = len(station.replicas)
+        replica = Replica(len(self.engine.replicas), number, kind, station, station.phases[kind])
+        replica.held, replica.ready = now, ready
+        self.engine.replicas.append(replica)
+        station.replicas.append(replica)
+        if station.shared:
+            replica.line = station.lines[0]
+        else:
+            replica.line = station.new_line(number)
+            station.lines.append(replica.line)
+        if ready <= now:
+            self._set_ready(replica)
+        else:
+            key = (0, station.service.index, 1, station.index, number)
+            self.engine.clock.control_at(ready, key, self._set_ready, replica)
+        station.refresh_open_lines()
+        return replica
+
+    def _set_ready(self, replica: Replica) -> None:
+        if replica.state is State.GONE:
+            return
+        replica.state = State.IDLE
+        heappush(replica.line.idle, replica.number)
+        replica.station.refresh_open_lines()
+        if replica.line.fifo:
+            self.engine.touch(replica.line)
+        if replica.spec.mtbf_s < float("inf"):
+            self.engine.clock.process(fault_process(self.engine, replica))
+
+    def fits(self, station: Station, kind: int) -> bool:
+        """Whether a replica of this kind finds free devices that nobody asked for before."""
+        spec = station.spec.kinds[kind]
+        return not self._wanted[spec.pool] and self.free[spec.pool] >= spec.devices
+
+    def want(self, station: Station, kind: int) -> None:
+        """Load a replica as soon as devices come free."""
+        spec = station.spec.kinds[kind]
+
+        def take() -> None:
+            if station.draining:
+                return
+            now = self.engine.clock.now
+            self.hold(station, kind, now, now + spec.load_s)
+
+        self._wanted[spec.pool].append((spec.devices, take))
+        self._serve(spec.pool)
+
+    def retire(self, replica: Replica) -> None:
+        """A replica goes for good; its devices are free from now on."""
+        if replica.state is State.GONE:
+            return
+        replica.state = State.GONE
+        replica.leaving = True
+        replica.released = self.engine.clock.now
+        replica.station.refresh_open_lines()
+        pool = replica.spec.pool
+        self.free[pool] += replica.spec.devices
+        self._serve(pool)
+
+    def _serve(self, pool: int) -> None:
+        wanted = self._wanted[pool]
+        while wanted and wanted[0][0] <= self.free[pool]:
+            wanted.popleft()[1]()

@@ -1,0 +1,155 @@
+"""Collects what happened while the engine runs and turns it into the record of the replication."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.cluster.requests import RequestTable
+from simulator.cluster.state import Batch
+from simulator.results.record import Batches, Floats, Ints, Outcome, Replicas, Requests, RunRecord
+
+if TYPE_CHECKING:
+    from simulator.cluster.engine import Engine
+
+
+class Recorder:
+    """Columns of the batch table, appended when a batch is through."""
+
+    def __init__(self) -> None:
+        self.floats = array("d")
+        """start, end, free, idle, due of each batch, one after another."""
+        self.phases: list[tuple[int, int, int, int]] = []
+        """(portion, replica, capacity, service) of each batch."""
+        self.requests: list[list[int]] = []
+        self.entered: list[list[float]] = []
+        self.aborted: list[int] = []
+        """Rows of aborted batches."""
+
+    def add(self, batch: Batch, end: float, free: float, idle: float) -> None:
+        """A batch is through: survivors arrived at ``free``, the replica was idle again at ``idle`` [s]."""
+        self.floats.extend((batch.start, end, free, idle, batch.due))
+        self.phases.append(batch.replica.codes[batch.phase.place])
+        self.requests.append(batch.requests)
+        self.entered.append(batch.entered)
+
+    def add_aborted(self, batch: Batch, now: float, idle: float) -> None:
+        """A batch was taken back, or is still under way at the end of the run."""
+        self.aborted.append(len(self.requests))
+        self.add(batch, now, now, idle)
+
+    def record(self, engine: Engine, end_s: float) -> RunRecord:
+        """The whole record; batches still under way are noted as cut off at ``end_s``."""
+        for replica in engine.replicas:
+            for batch in [*replica.under_way, *([replica.batch] if replica.batch else [])]:
+                engine.give_answers(batch, end_s)
+                idle = batch.end if batch.done and engine.lowered.overlap else end_s
+                self.add_aborted(batch, end_s, idle)
+        lowered = engine.lowered
+        requests, rows = _requests(engine.tables)
+        return RunRecord(
+            replication=engine.replication,
+            warmup_s=lowered.warmup_s,
+            duration_s=lowered.duration_s,
+            end_s=end_s,
+            services=tuple(service.info for service in lowered.services),
+            portions=lowered.portions,
+            pools=lowered.pools,
+            requests=requests,
+            batches=self._batches(rows),
+            replicas=_replicas(engine),
+            warnings=lowered.warnings,
+        )
+
+    def _batches(self, rows: list[Ints]) -> Batches:
+        floats = np.frombuffer(self.floats, dtype=np.float64).reshape(-1, 5) if self.floats else np.zeros((0, 5))
+        phases = np.array(self.phases, dtype=np.int64).reshape(-1, 4)
+        size = np.fromiter(map(len, self.requests), np.int64, len(self.requests))
+        offset = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        total = int(offset[-1])
+        member = np.fromiter(chain.from_iterable(self.requests), np.int64, total)
+        if len(rows) == 1:
+            member = rows[0][member]
+        else:
+            base = np.concatenate([[0], np.cumsum([len(r) for r in rows])])[:-1]
+            member = np.concatenate(rows)[np.repeat(base[phases[:, 3]], size) + member] if total else member
+        aborted = np.zeros(len(size), dtype=bool)
+        aborted[self.aborted] = True
+        return Batches(
+            portion=phases[:, 0].copy(),
+            replica=phases[:, 1].copy(),
+            start_s=floats[:, 0].copy(),
+            end_s=floats[:, 1].copy(),
+            free_s=floats[:, 2].copy(),
+            idle_s=floats[:, 3].copy(),
+            due_s=floats[:, 4].copy(),
+            capacity=phases[:, 2].copy(),
+            aborted=aborted,
+            offset=offset,
+            member=member,
+            entered_s=np.fromiter(chain.from_iterable(self.entered), np.float64, total),
+        )
+
+
+def _requests(tables: list[RequestTable]) -> tuple[Requests, list[Ints]]:
+    """The request table in order of arrival, and the row of each request by service."""
+    arrival = np.concatenate([np.asarray(t.arrival, dtype=np.float64) for t in tables])
+    order = np.argsort(arrival, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    bounds = np.cumsum([0, *(len(t.arrival) for t in tables)])
+    finish = np.concatenate([np.asarray(t.finish, dtype=np.float64) for t in tables])
+    outcome = np.concatenate([_outcomes(t) for t in tables])
+    leave = np.concatenate([np.asarray(t.leave, dtype=np.int64) for t in tables])
+    attempts = np.concatenate([_attempts(t) for t in tables])
+    done = outcome == Outcome.COMPLETED
+    requests = Requests(
+        service=np.repeat(np.arange(len(tables)), np.diff(bounds))[order],
+        number=np.concatenate([np.arange(len(t.arrival)) for t in tables])[order],
+        class_index=np.concatenate([np.asarray(t.classes, dtype=np.int64) for t in tables])[order],
+        arrival_s=arrival[order],
+        finish_s=finish[order],
+        outcome=outcome[order],
+        exit_layer=np.where(done, leave, 0)[order],
+        correct=np.where(done, np.concatenate([_correct(t) for t in tables]), np.nan)[order],
+        attempts=attempts[order],
+    )
+    return requests, [place[a:b] for a, b in zip(bounds[:-1], bounds[1:])]
+
+
+def _outcomes(table: RequestTable) -> Ints:
+    finish = np.asarray(table.finish, dtype=np.float64)
+    outcome = np.where(np.isnan(finish), int(Outcome.INSIDE), int(Outcome.COMPLETED))
+    if table.ended:
+        outcome[np.fromiter(table.ended, np.int64, len(table.ended))] = [int(o) for o in table.ended.values()]
+    return outcome
+
+
+def _attempts(table: RequestTable) -> Ints:
+    attempts = np.ones(len(table.arrival), dtype=np.int64)
+    for request, count in table.attempts.items():
+        attempts[request] += count
+    return attempts
+
+
+def _correct(table: RequestTable) -> Floats:
+    if table.spec.exits is None:
+        return np.full(len(table.arrival), np.nan)
+    rows = np.asarray(table.rows, dtype=np.int64)
+    return table.spec.exits.correct[rows, np.asarray(table.leave, dtype=np.int64) - 1]
+
+
+def _replicas(engine: Engine) -> Replicas:
+    replicas = engine.replicas
+    return Replicas(
+        portion=np.array([r.phases[0].spec.portion for r in replicas], dtype=np.int64),
+        number=np.array([r.number for r in replicas], dtype=np.int64),
+        pool=np.array([r.spec.pool for r in replicas], dtype=np.int64),
+        devices=np.array([r.spec.devices for r in replicas], dtype=np.int64),
+        held_s=np.array([r.held for r in replicas]),
+        ready_s=np.array([r.ready for r in replicas]),
+        released_s=np.array([r.released for r in replicas]),
+    )

@@ -1,0 +1,231 @@
+"""What the reference engine keeps while it runs: replicas, lines, stations and batches under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from simulator.cluster.clock import INFINITY, Key
+from simulator.cluster.fifo import Fifo, PriorityFifo, Taken
+
+if TYPE_CHECKING:
+    from simulator.cluster import lowered
+    from simulator.cluster.engine import Engine
+    from simulator.cluster.passes import Pass
+    from simulator.cluster.requests import RequestTable
+
+
+class State(IntEnum):
+    """What a replica is doing."""
+
+    LOADING = 0
+    IDLE = 1
+    BUSY = 2
+    DOWN = 3
+    GONE = 4
+
+
+class PhaseState:
+    """A lowered phase with its tables as lists: indexing a list costs a fifth of indexing an array."""
+
+    __slots__ = ("batch", "elapsed", "factors", "is_last", "place", "spec", "times", "transfers")
+
+    def __init__(self, spec: lowered.Phase, place: int, layers: int, factors: Callable[[int], float] | None) -> None:
+        self.spec = spec
+        self.place = place
+        """Number of the phase on its replica."""
+        self.batch = spec.batch
+        self.is_last = spec.last_layer == layers
+        self.times: list[float] = spec.time_s.tolist()
+        self.elapsed: list[list[float]] = spec.elapsed_s.tolist()
+        self.transfers: list[float] = spec.transfer_s.tolist()
+        self.factors = factors
+
+
+class Batch:
+    """Requests that a replica serves together, from its start until the survivors have arrived further on."""
+
+    __slots__ = (
+        "aborted",
+        "answers",
+        "done",
+        "due",
+        "dues",
+        "end",
+        "entered",
+        "phase",
+        "replica",
+        "requests",
+        "start",
+        "survivors",
+    )
+
+    def __init__(self, replica: Replica, phase: PhaseState, taken: Taken, start: float, due: float) -> None:
+        self.replica = replica
+        self.phase = phase
+        self.requests, self.entered, self.dues = taken
+        self.start = start
+        self.due = due
+        self.end = start
+        self.done = False
+        """Whether its service has ended (its transfer may still be under way)."""
+        self.aborted = False
+        self.answers: list[tuple[int, float]] = []
+        """(request, instant) of answers that leave before the batch ends."""
+        self.survivors: list[int] | None = None
+        """Requests that go on, once known."""
+
+
+class Replica:
+    """Devices that serve one batch at a time."""
+
+    __slots__ = (
+        "batch",
+        "buffers",
+        "codes",
+        "held",
+        "ident",
+        "key",
+        "kind",
+        "leaving",
+        "line",
+        "link_free",
+        "number",
+        "phases",
+        "ready",
+        "released",
+        "spec",
+        "state",
+        "station",
+        "under_way",
+    )
+
+    def __init__(self, ident: int, number: int, kind: int, station: Station, phases: list[PhaseState]) -> None:
+        self.ident = ident
+        self.number = number
+        self.kind = kind
+        self.spec = station.spec.kinds[kind]
+        self.station = station
+        self.phases = phases
+        self.key: Key = (0, station.service.index, phases[0].spec.portion, number)
+        self.codes = [(p.spec.portion, ident, p.batch, station.service.index) for p in phases]
+        self.state = State.LOADING
+        self.leaving = False
+        self.batch: Batch | None = None
+        self.under_way: list[Batch] = []
+        """Batches whose transfer is still under way although the replica may serve again (overlap)."""
+        self.link_free = 0.0
+        self.buffers = [Fifo((phase.spec.max_wait_s,)) for phase in phases[1:]]
+        self.line: Line
+        self.held = self.ready = 0.0
+        self.released = INFINITY
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests may be sent to it now."""
+        return not self.leaving and self.state in (State.IDLE, State.BUSY)
+
+
+class Line:
+    """One queue and the replicas that draw from it: all of a station (shared), or a single one (other routings)."""
+
+    __slots__ = ("dirty", "dispatch", "fifo", "idle", "least", "order", "station", "timer")
+
+    def __init__(self, station: Station, number: int, fifo: Fifo | PriorityFifo) -> None:
+        self.station = station
+        self.order = (station.service.index, station.index, number)
+        self.fifo = fifo
+        self.dispatch = station.dispatch
+        self.idle: list[int] = []
+        """Heap of replica numbers that became idle; entries of replicas no longer idle are passed over."""
+        self.dirty = False
+        self.timer = -INFINITY
+        """Instant of the next timer already set [s]."""
+        self.set_least()
+
+    def set_least(self) -> None:
+        """Below ``least`` requests nobody is ready before the timer: the smallest batch, or 1 where no due is kept."""
+        self.least = min(kind[0].batch for kind in self.station.phases) if self.fifo.waits else 1
+
+    def outstanding(self) -> int:
+        """Requests waiting and in service (for lines of one replica)."""
+        replica = self.station.replicas[self.order[2]]
+        return len(self.fifo) + (len(replica.batch.requests) if replica.batch else 0)
+
+
+class Station:
+    """Runtime state of one station: its lines, its replicas and where its survivors go."""
+
+    __slots__ = (
+        "bounded",
+        "closed",
+        "dispatch",
+        "draining",
+        "fixed",
+        "index",
+        "lines",
+        "open_lines",
+        "passing",
+        "pending",
+        "phases",
+        "replicas",
+        "route",
+        "service",
+        "shared",
+        "spec",
+        "successor",
+        "turn",
+        "waits",
+    )
+
+    def __init__(
+        self,
+        service: RequestTable,
+        index: int,
+        spec: lowered.Station,
+        phases: list[list[PhaseState]],
+        passing: Pass,
+        dispatch: Callable[[Engine, Line, float], None],
+    ) -> None:
+        self.service = service
+        self.passing = passing
+        self.fixed = passing.fixed
+        self.dispatch = dispatch
+        self.index = index
+        self.spec = spec
+        self.phases = phases
+        """By kind, then by portion."""
+        self.waits: list[tuple[float, ...]] = [tuple(p.spec.max_wait_s for p in kind) for kind in phases]
+        self.shared = spec.routing == "shared"
+        self.lines: list[Line] = [self.new_line(0)] if self.shared else []
+        self.open_lines: list[Line] = list(self.lines)
+        self.replicas: list[Replica] = []
+        self.route: Callable[[int], Line]
+        self.turn = 0
+        self.successor: Station | None = None
+        """Next station of every request; None when requests of several deployments pass (then by request)."""
+        self.bounded = False
+        self.draining = False
+        self.closed = False
+        self.pending = 0
+        """Requests that are here or may still come (counted only in services with several deployments)."""
+
+    def new_line(self, number: int) -> Line:
+        """A fresh queue; with several priorities it has one band for each."""
+        waits = [wait[0] for wait in self.waits]
+        bands, band_of = self.service.bands, self.service.band_of
+        fifo = Fifo(waits) if bands == 1 else PriorityFifo(waits, bands, band_of)
+        return Line(self, number, fifo)
+
+    def waiting(self) -> int:
+        """Requests waiting in all lines."""
+        return sum(len(line.fifo) for line in self.lines)
+
+    def refresh_open_lines(self) -> None:
+        """Lines that new requests may join: of serving replicas, or if there is none of any replica that stays."""
+        if self.shared:
+            return
+        staying = [r for r in self.replicas if not r.leaving and r.state is not State.GONE]
+        serving = [r.line for r in staying if r.serves]
+        self.open_lines = serving or [r.line for r in staying] or self.lines

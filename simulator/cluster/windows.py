@@ -1,0 +1,158 @@
+"""Deployment windows: replicas load ahead, portions are kept or drained, devices change hands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.cluster.moves import move_waiting, redirect
+from simulator.cluster.state import Replica, State, Station
+
+if TYPE_CHECKING:
+    from simulator.cluster.engine import Engine
+    from simulator.cluster.requests import RequestTable
+
+Change = tuple[Station, int, int]
+"""(station, kind, replicas to add when positive or to remove when negative)."""
+
+
+def start_windows(engine: Engine, table: RequestTable) -> None:
+    """Plan every change of deployment of one service: loading ahead of time, then the switch at the window's start."""
+    table.emptied = lambda station: close(engine, station)
+    for number in range(1, len(table.spec.deployments)):
+        Window(engine, table, number).plan()
+
+
+class Window:
+    """One change of deployment."""
+
+    def __init__(self, engine: Engine, table: RequestTable, number: int) -> None:
+        self.engine = engine
+        self.table = table
+        self.number = number
+        self.start = table.spec.deployments[number].from_s
+        self.missing: list[tuple[Station, int]] = []
+        """Replicas that found no free devices when they should have begun to load."""
+        self.changes = _changes(table, number)
+
+    def plan(self) -> None:
+        """Set the events: one per kind of added replica when it must begin to load, and the switch."""
+        clock, service = self.engine.clock, self.table.index
+        for station, kind, count in self.changes:
+            if count > 0:
+                load_s = station.spec.kinds[kind].load_s
+                begin = max(self.start - load_s, 0.0)
+                ready = self.start if begin > 0 or load_s <= self.start else begin + load_s
+                key = (0, service, 0, self.number, station.index, kind)
+                clock.control_at(begin, key, self._load, (station, kind, count, ready))
+        clock.control_at(self.start, (0, service, 2, self.number), self._switch)
+
+    def _load(self, arg: tuple[Station, int, int, float]) -> None:
+        station, kind, count, ready = arg
+        pools, now = self.engine.pools, self.engine.clock.now
+        for _ in range(count):
+            if pools.fits(station, kind):
+                pools.hold(station, kind, now, ready)
+            else:
+                self.missing.append((station, kind))
+
+    def _switch(self, _: None) -> None:
+        engine, table = self.engine, self.table
+        table.current = self.number
+        path = table.paths[self.number]
+        leaving = [s for s in table.stations if s not in path and not s.draining and self._is_older(s)]
+        for station, wait in zip(path, table.spec.deployments[self.number].waits_s):
+            set_waits(station, wait)
+        self._move_bound(path[0])
+        for station, kind, count in self.changes:
+            for replica in to_remove(station, kind, -count):
+                dismiss(engine, replica)
+        for station in leaving:
+            station.draining = True
+            if not station.pending:
+                close(engine, station)
+        short = {station.spec.kinds[kind].pool for station, kind in self.missing}
+        for station in [s for s in table.stations if s.draining]:
+            stop(engine, station, short)
+        for station, kind in self.missing:
+            engine.pools.want(station, kind)
+
+    def _is_older(self, station: Station) -> bool:
+        return any(station in path for path in self.table.paths[: self.number])
+
+    def _move_bound(self, entry: Station) -> None:
+        """The queue capacity bounds the first portion of the deployment in force."""
+        if self.table.spec.capacity is None:
+            return
+        for station in self.table.stations:
+            if station.bounded and station is not entry:
+                station.bounded = False
+                self.engine.bounded.remove(station)
+        if not entry.bounded:
+            entry.bounded = True
+            self.engine.bounded.append(entry)
+
+
+def _changes(table: RequestTable, number: int) -> list[Change]:
+    old, new = table.spec.deployments[number - 1], table.spec.deployments[number]
+    before = dict(zip(old.stations, old.replicas))
+    changes = []
+    for index, replicas in zip(new.stations, new.replicas):
+        had = before.get(index, (0,) * len(replicas))
+        for kind, (asked, present) in enumerate(zip(replicas, had)):
+            if asked != present:
+                changes.append((table.stations[index], kind, asked - present))
+    return changes
+
+
+def to_remove(station: Station, kind: int, count: int) -> list[Replica]:
+    """The ``count`` replicas that go: those not serving first, then the highest numbers."""
+    staying = [r for r in station.replicas if r.kind == kind and not r.leaving and r.state is not State.GONE]
+    staying.sort(key=lambda r: (r.state is State.BUSY, -r.number))
+    return staying[: max(count, 0)]
+
+
+def dismiss(engine: Engine, replica: Replica) -> None:
+    """A replica takes no more batches; it goes as soon as it has nothing in service or in transfer."""
+    replica.leaving = True
+    station = replica.station
+    station.refresh_open_lines()
+    buffered = [request for buffer in replica.buffers for request in buffer.take(len(buffer))[0]]
+    if buffered:
+        redirect(engine, station, buffered)
+    if not station.shared:
+        move_waiting(engine, replica.line)
+    if replica.batch is None and not replica.under_way:
+        engine.pools.retire(replica)
+
+
+def close(engine: Engine, station: Station) -> None:
+    """A drained station: nothing is here or can still come, so all its replicas go."""
+    for replica in station.replicas:
+        if not replica.leaving:
+            dismiss(engine, replica)
+
+
+def stop(engine: Engine, station: Station, short: set[int]) -> None:
+    """The pools ``short`` cannot hold old and new together: old replicas there stop taking batches.
+
+    A draining station left without replicas is closed: who waits there, or comes later, goes over to the new deployment.
+    """
+    for replica in station.replicas:
+        if replica.spec.pool in short and not replica.leaving:
+            dismiss(engine, replica)
+    if not station.closed and all(replica.leaving for replica in station.replicas):
+        station.closed = True
+        for line in station.lines:
+            waiting = line.fifo.take(len(line.fifo))[0]
+            redirect(engine, station, waiting)
+
+
+def set_waits(station: Station, waits: tuple[tuple[float, ...], ...]) -> None:
+    """``max_wait`` by kind and portion [s] for requests that enter a queue from now on."""
+    station.waits = list(waits)
+    for line in station.lines:
+        line.fifo.set_waits([wait[0] for wait in waits])
+        line.set_least()
+    for replica in station.replicas:
+        for buffer, wait in zip(replica.buffers, waits[replica.kind][1:]):
+            buffer.set_waits([wait])

@@ -1,0 +1,77 @@
+"""All laws by name. A new law is one class and one line here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, cast
+
+from simulator.costs.base.formulas import (
+    Affine,
+    Constant,
+    FloorAffine,
+    PowerLaw,
+    RooflineLaw,
+    SmoothFloor,
+    Stairs,
+)
+from simulator.costs.base.gemm import GemmLaw, GemmRoofline, GemmSmooth
+from simulator.costs.base.gemm_rows import GemmRows, gemm_rows_from
+from simulator.costs.base.law import BatchLaw
+from simulator.costs.base.table import Corrected, Table
+from simulator.errors import Problem, ScenarioError
+
+AnyLaw = BatchLaw | GemmLaw
+LAWS: dict[str, type[Any]] = {
+    law.name: law
+    for law in (
+        Constant,
+        Affine,
+        FloorAffine,
+        RooflineLaw,
+        PowerLaw,
+        Stairs,
+        SmoothFloor,
+        Table,
+        Corrected,
+        GemmRoofline,
+        GemmSmooth,
+        GemmRows,
+    )
+}
+
+
+def law_from_parameters(name: str, parameters: Mapping[str, Any]) -> Any:
+    """The law called ``name`` with ``parameters`` as its ``parameters()`` wrote them.
+
+    >>> law_from_parameters("affine", {"a": 0.004, "c": 0.001})
+    Affine(a=0.004, c=0.001)
+    """
+    if name not in LAWS:
+        near = difflib.get_close_matches(str(name), LAWS, 1)
+        hint = f" (did you mean {near[0]}?)" if near else f"; known: {', '.join(LAWS)}"
+        raise ScenarioError(Problem(f"unknown law {name!r}{hint}", path="law"))
+    try:
+        return _make(name, parameters)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        wanted = ", ".join(field.name for field in fields(LAWS[name]) if field.init)
+        message = f"parameters of law {name} must be {wanted}: {error}"
+        raise ScenarioError(Problem(message, path="parameters")) from error
+
+
+def _make(name: str, parameters: Mapping[str, Any]) -> AnyLaw:
+    if name == GemmRows.name:
+        return gemm_rows_from(parameters, cast(GemmLaw, _inner(parameters["trend"])))
+    if name in (Table.name, Corrected.name):
+        given = dict(parameters)
+        for key in ("trend", "floor"):
+            if given.get(key) is not None:
+                given[key] = _inner(given[key])
+        return cast(AnyLaw, LAWS[name](**given))
+    return cast(AnyLaw, LAWS[name](**{key: float(value) for key, value in parameters.items()}))
+
+
+def _inner(written: Mapping[str, Any]) -> Any:
+    make: Callable[..., Any] = law_from_parameters
+    return make(written["law"], written["parameters"])

@@ -1,0 +1,50 @@
+"""The frames of a result as data files in a folder."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from simulator.errors import Problem, ScenarioError
+from simulator.files import write_text, write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.results import Result
+
+TableFormat = Literal["csv", "parquet"]
+FRAMES = ("requests", "batches", "portions")
+
+
+def check_target(folder: Path, table_format: TableFormat) -> None:
+    """Refuse, before the run, what could not be written after it."""
+    if folder.exists() and not folder.is_dir():
+        raise ScenarioError(Problem("is a file; -o names a folder for the tables", file=str(folder)))
+    if table_format == "parquet":
+        try:
+            import pyarrow  # noqa: F401 - only whether it is there
+        except ImportError:
+            remedy = "parquet tables need pyarrow: pip install 'exitplan[parquet]', or --table-format csv"
+            raise ScenarioError(Problem(remedy)) from None
+
+
+def write_frames(result: Result, folder: Path, table_format: TableFormat = "csv") -> list[Path]:
+    """Write requests, batches, portions and ``result.json`` into ``folder``, each whole or not at all."""
+    check_target(folder, table_format)
+    written = []
+    for name in FRAMES:
+        path = folder / f"{name}.{table_format}"
+        write_whole(path, partial(_write, getattr(result, name)))
+        written.append(path)
+    path = folder / "result.json"
+    write_text(path, result.to_json() + "\n")
+    return [*written, path]
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False, lineterminator="\n")

@@ -1,0 +1,73 @@
+"""Numbers as people read them, with their unit and interval."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Kind = Literal["seconds", "rate", "share", "plain"]
+
+NOTHING = "-"
+ROUNDING = 1e-12
+"""A relative half-width below this is an artefact of floating-point sums."""
+_SECONDS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (300.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
+
+
+def number(value: float, digits: int = 4) -> str:
+    """``value`` with about ``digits`` significant digits, never in powers of ten, thousands set apart.
+
+    >>> number(1234567.8), number(23.4567), number(0.0)
+    ('1,234,568', '23.46', '0')
+    """
+    if value == 0:
+        return "0"
+    before = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
+    if before:
+        return f"{value:,.{max(digits - before, 0)}f}"
+    text = f"{value:.{digits}g}"
+    return f"{value:.12f}".rstrip("0") if "e" in text and abs(value) > 1e-11 else text
+
+
+def measure(value: float | None, kind: Kind, low: float | None = None, high: float | None = None) -> str:
+    """``value`` with its unit and, when known, half the width of its 95 % interval.
+
+    Digits that the interval makes meaningless are left out; whole numbers have no interval.
+
+    >>> measure(0.0234, "seconds", 0.0230, 0.0238), measure(0.9991, "share"), measure(None, "rate")
+    ('23.4 ms ± 0.4', '99.91 %', '-')
+    """
+    if value is None:
+        return NOTHING
+    if isinstance(value, int):
+        return f"{value:,}"
+    factor, unit = _scale(value, kind)
+    half = 0.0 if low is None or high is None else (high - low) / 2
+    text, spread = _pair(value * factor, half * factor)
+    if kind == "share" and value < 1 and float(text.replace(",", "")) >= 100:
+        text = ">99.99"  # a share below one must not read as all
+    text = f"{text} {unit}" if unit else text
+    return text if low is None else f"{text} ± {spread}"
+
+
+def _pair(value: float, half: float) -> tuple[str, str]:
+    """Mean and half-width to the same place: at most four digits of the one and two of the other."""
+    text = number(value)
+    if half <= ROUNDING * abs(value):
+        return text, "0"
+    spread = number(half, 2)
+    places = min(len(text.partition(".")[2]), len(spread.partition(".")[2]))
+    rounded = f"{half:,.{places}f}"
+    return f"{value:,.{places}f}", rounded if float(rounded.replace(",", "")) else number(half, 1)
+
+
+def _scale(value: float, kind: Kind) -> tuple[float, str]:
+    """Factor and unit in which a value of this size is easily read."""
+    if kind == "rate":
+        return 1.0, "/s"
+    if kind == "share":
+        return 100.0, "%"
+    if kind != "seconds" or value == 0:
+        return 1.0, "s" if kind == "seconds" else ""
+    for below, factor, unit in _SECONDS:
+        if abs(value) < below:
+            return factor, unit
+    return 1 / 3600, "h"

@@ -1,0 +1,112 @@
+"""What must be true of every run, whatever it simulated; tested at the end of each replication."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.errors import InternalError
+from simulator.results.record import Batches, Outcome, Requests, RunRecord
+
+TOLERANCE = 1e-9
+"""Relative difference allowed between two sums of the same times."""
+
+
+def check_conservation(record: RunRecord) -> None:
+    """Raise :class:`InternalError`, naming the figure, if the record contradicts itself.
+
+    Tested: every request has one row and one outcome (arrived = completed + dropped + rejected + failed +
+    inside, for the whole run and for the arrivals in [warmup, duration)); arrival <= entry <= start <= end <=
+    free; nothing completes unserved; the time integral of the number inside equals the sum of sojourns (those
+    inside count until the run's end), to 1e-9.
+    """
+    requests = record.requests
+    _check_rows(record)
+    first, last = np.searchsorted(requests.arrival_s, [record.warmup_s, record.duration_s])
+    _check_outcomes(requests, 0, len(requests.arrival_s), "whole run")
+    _check_outcomes(requests, int(first), int(last), "cohort")
+    _check_batches(requests, record.batches)
+    _check_served(requests, record.batches)
+    _check_integral(record, 0, len(requests.arrival_s), "whole run")
+    if (first, last) != (0, len(requests.arrival_s)):
+        _check_integral(record, int(first), int(last), "cohort")
+
+
+def _demand(holds: bool | np.bool_, figure: str) -> None:
+    if not holds:
+        raise InternalError(f"conservation: {figure}")
+
+
+def _check_rows(record: RunRecord) -> None:
+    """Rows ascend by arrival and number each service's requests 0, 1, ...: none lost or counted twice."""
+    requests = record.requests
+    _demand((requests.arrival_s[1:] >= requests.arrival_s[:-1]).all(), "requests are not in order of arrival")
+    alone = len(record.services) == 1
+    for index, service in enumerate(record.services):
+        numbers = requests.number if alone else requests.number[requests.service == index]
+        _demand(
+            (numbers == np.arange(len(numbers))).all(),
+            f"requests of {service.name!r} are not numbered 0 to {len(numbers) - 1}: lost or counted twice",
+        )
+
+
+def _check_outcomes(requests: Requests, first: int, last: int, where: str) -> None:
+    outcome, finish_s = requests.outcome[first:last], requests.finish_s[first:last]
+    arrived = last - first
+    known = sum(int(np.count_nonzero(outcome == value)) for value in Outcome)
+    _demand(
+        known == arrived,
+        f"arrived {arrived} but {known} completed, dropped, rejected, failed or inside ({where})",
+    )
+    _demand(
+        ((outcome == Outcome.INSIDE) == np.isnan(finish_s)).all(),
+        f"a request is inside with a finish instant, or has ended without one ({where})",
+    )
+    early = finish_s < requests.arrival_s[first:last]
+    _demand(not early.any(), f"{np.count_nonzero(early)} requests finish before they arrive ({where})")
+
+
+def _check_batches(requests: Requests, batches: Batches) -> None:
+    size = np.diff(batches.offset)
+    _demand((size > 0).all() and (size <= batches.capacity).all(), "a batch is empty or above its capacity")
+    _demand(int(batches.offset[-1]) == len(batches.member), "batches and their members differ in number")
+    _demand((batches.start_s <= batches.end_s).all(), "a batch ends before it starts")
+    _demand((batches.end_s <= batches.free_s).all(), "a transfer ends before its batch")
+    _demand((batches.start_s <= batches.idle_s).all(), "a replica is idle before its batch starts")
+    entered = batches.entered_s
+    _demand(
+        (requests.arrival_s[batches.member] <= entered).all(), "a request enters a queue before it arrives"
+    )
+    _demand(
+        (entered <= np.repeat(batches.start_s, size)).all(), "a request starts before it enters the queue"
+    )
+
+
+def _check_served(requests: Requests, batches: Batches) -> None:
+    served = np.zeros(len(requests.arrival_s), dtype=bool)
+    served[batches.member] = True
+    completed = requests.outcome == Outcome.COMPLETED
+    lost = np.count_nonzero(completed & ~served)
+    _demand(lost == 0, f"{lost} requests completed without being served")
+    _demand(
+        ((requests.exit_layer > 0) == completed).all(), "exit layers are known of others than the completed"
+    )
+
+
+def _check_integral(record: RunRecord, first: int, last: int, where: str) -> None:
+    """Little's law without its division: events in order of time, the number inside held between them."""
+    arrival_s = record.requests.arrival_s[first:last]
+    finish_s = record.requests.finish_s[first:last]
+    left_s = np.where(np.isnan(finish_s), record.end_s, finish_s)
+    count = len(arrival_s)
+    if not count:
+        return
+    times = np.concatenate((arrival_s, np.sort(left_s)))
+    order = np.argsort(times, kind="stable")  # two sorted runs: the stable sort merges them in one pass
+    inside = np.where(order < count, 1, -1).cumsum()
+    _demand(inside.min() >= 0 and inside[-1] == 0, f"the number inside falls below zero ({where})")
+    integral = float(np.dot(inside[:-1].astype(float), np.diff(times[order])))
+    sojourns = float((left_s - arrival_s).sum())
+    _demand(
+        abs(integral - sojourns) <= TOLERANCE * max(sojourns, integral),
+        f"the integral of the number inside is {integral!r} s, the sum of sojourns {sojourns!r} s ({where})",
+    )

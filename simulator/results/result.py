@@ -1,0 +1,152 @@
+"""What a simulation answers: figures, frames and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from simulator.results import strictjson
+from simulator.results.cohort import Json
+from simulator.results.combine import combine
+from simulator.results.metrics import metrics as metrics_of
+from simulator.results.record import RunRecord
+from simulator.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A stated objective that was not met: ``attainment`` reached against ``target`` asked (shares)."""
+
+    service: str
+    class_name: str | None
+    attainment: float
+    target: float
+
+    def __str__(self) -> str:
+        who = self.service if self.class_name is None else f"{self.service}, class {self.class_name}"
+        return f"{who}: {self.attainment:.6g} of requests meet the objective, {self.target:.6g} asked"
+
+
+class Result:
+    """The outcome of one scenario, over one or several replications.
+
+    ``to_dict()`` and ``to_json()`` give the figures; ``requests``, ``batches``, ``portions`` and ``timeline``
+    are tidy pandas frames with one row per request, batch, portion and time bin of each replication;
+    ``records`` are the arrays that everything is computed from.
+    """
+
+    def __init__(self, figures: Json, records: tuple[RunRecord, ...], metrics: tuple[Json, ...]) -> None:
+        self._figures = figures
+        self.records = records
+        self.metrics = metrics
+
+    @classmethod
+    def build(
+        cls,
+        scenario_name: str,
+        seed: int,
+        engine: str,
+        reason: str,
+        records: Sequence[RunRecord],
+        *,
+        metrics: Sequence[Json] | None = None,
+        scenario_hash: str | None = None,
+        variants: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+    ) -> Result:
+        """Combine replications into a result; ``metrics`` saves computing them again where they are known.
+
+        ``reason`` says why ``engine`` ran; ``scenario_hash`` is the SHA-256 of the scenario's text. Warnings
+        of the records follow ``warnings``, each said once.
+        """
+        found = tuple(metrics_of(record) for record in records) if metrics is None else tuple(metrics)
+        spoken = [*warnings, *(text for record in records for text in record.warnings)]
+        combined = combine(found)
+        figures: Json = {
+            "scenario": scenario_name,
+            "seed": seed,
+            "engine": engine,
+            "engine_reason": reason,
+            "version": __version__,
+            "replications": len(records),
+            "variants": list(variants),
+            "scenario_hash": scenario_hash,
+            "warnings": list(dict.fromkeys(spoken)),
+            "services": combined["services"],
+            "trainings": {},
+            "streams": {},
+            "pools": combined["pools"],
+        }
+        return cls(strictjson.plain(figures), tuple(records), found)
+
+    def to_dict(self) -> Json:
+        """The figures as one tree of plain Python values; the caller may change it."""
+        return deepcopy(self._figures)
+
+    def to_json(self) -> str:
+        """The figures as strict JSON text; the same bytes for the same scenario and seed."""
+        return strictjson.to_json(self._figures)
+
+    def misses(self) -> list[Miss]:
+        """Stated objectives that were not met, by service and named class.
+
+        The share asked is the class's, else the service's ``attainment``; where only a latency is stated,
+        every request has to meet it.
+        """
+        found = []
+        for info in self.records[0].services:
+            figures = self._figures["services"][info.name]
+            asked: list[tuple[str | None, Json, float | None]] = [(None, figures, info.attainment_target)]
+            for item in info.classes if info.named_classes else ():
+                target = info.attainment_target if item.attainment_target is None else item.attainment_target
+                asked.append((item.name, figures["classes"][item.name], target))
+            for name, tree, target in asked:
+                target = 1.0 if target is None else target
+                reached = tree["attainment"]
+                if reached is not None and reached < target:
+                    found.append(Miss(info.name, name, reached, target))
+        return found
+
+    @cached_property
+    def requests(self) -> pd.DataFrame:
+        """One row per request."""
+        from simulator.results import frames
+
+        return frames.requests(self.records)
+
+    @cached_property
+    def batches(self) -> pd.DataFrame:
+        """One row per started batch."""
+        from simulator.results import frames
+
+        return frames.batches(self.records)
+
+    @cached_property
+    def portions(self) -> pd.DataFrame:
+        """One row per portion."""
+        from simulator.results import frames
+
+        return frames.portions(self.metrics)
+
+    @cached_property
+    def timeline(self) -> pd.DataFrame:
+        """One row per service and time bin."""
+        from simulator.results import frames
+
+        return frames.timeline(self.records)
+
+    def __repr__(self) -> str:
+        figures = self._figures
+        runs = figures["replications"]
+        return f"<Result {figures['scenario']!r}, seed {figures['seed']}, {runs} replications>"
+
+    def _repr_html_(self) -> str:
+        from simulator.results.html import html_table
+
+        return html_table(self._figures)

@@ -1,0 +1,253 @@
+"""Rules between the parts of a scenario: names exist, layers are covered, devices suffice."""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from simulator.scenario.base import Rule, Strict, unknown
+from simulator.scenario.cluster import Network, Pool
+from simulator.scenario.deployment import Deployment, missing_layers
+from simulator.scenario.model import Model
+from simulator.scenario.root import Scenario
+from simulator.scenario.service import Service
+from simulator.scenario.training import ModelTimes, Stream, Training
+
+S = TypeVar("S", bound=Strict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Names that exist outside the scenario."""
+
+    devices: frozenset[str]
+    """Devices in the catalogue."""
+    models: Mapping[str, int]
+    """Models in the catalogue, with their number of layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a scenario by name; None: it exists, but has problems of its own."""
+
+    pools: Mapping[str, Pool | None]
+    models: Mapping[str, Model | None]
+    services: Mapping[str, Service | None]
+    trainings: Mapping[str, Training | None]
+    streams: Mapping[str, Stream | None]
+    network: Network | None
+    unreadable: frozenset[str] = frozenset()
+    """Of "pool" and "model", those whose section is so wrong that not even the names are known."""
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Parts:
+        """The parts of a valid scenario."""
+        cluster = scenario.cluster
+        return cls(
+            cluster.pools,
+            scenario.models,
+            scenario.services,
+            scenario.trainings,
+            scenario.streams,
+            cluster.network,
+        )
+
+    @classmethod
+    def salvaged(cls, plain: Any) -> Parts:
+        """What is valid in a scenario that is not, so that its other problems are told as well."""
+        cluster = plain.get("cluster")
+        cluster = cluster if isinstance(cluster, dict) else {}
+        return cls(
+            _valid(cluster.get("pools"), Pool),
+            _valid(plain.get("models"), Model),
+            _valid(plain.get("services"), Service),
+            _valid(plain.get("trainings"), Training),
+            _valid(plain.get("streams"), Stream),
+            _one(cluster.get("network"), Network),
+            frozenset(
+                what
+                for what, section in (("pool", cluster.get("pools")), ("model", plain.get("models")))
+                if not isinstance(section, dict)
+            ),
+        )
+
+
+def check(parts: Parts, known: Known | None) -> Iterator[Rule]:
+    """Every broken rule between the parts, with its key path."""
+    yield from _catalogue(parts, known)
+    yield from _pairs(parts)
+    for name, service in parts.services.items():
+        if service is not None:
+            yield from _service(parts, known, name, service)
+    yield from _together(parts)
+    yield from _trainings(parts)
+    for name, stream in parts.streams.items():
+        if stream is not None:
+            yield from _named(parts, "model", stream.model, ("streams", name, "model"))
+            yield from _named(parts, "pool", stream.pool, ("streams", name, "pool"))
+
+
+def _valid(section: Any, kind: type[S]) -> dict[str, S | None]:
+    if not isinstance(section, dict):
+        return {}
+    return {name: _one(value, kind) for name, value in list(section.items())[:1000]}
+
+
+def _one(value: Any, kind: type[S]) -> S | None:
+    try:
+        return kind.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def _named(parts: Parts, what: str, name: str, path: tuple[str | int, ...]) -> Iterator[Rule]:
+    """The pool or model ``name`` exists, as far as that can be told."""
+    known: Mapping[str, Any] = parts.pools if what == "pool" else parts.models
+    if name not in known and what not in parts.unreadable:
+        yield path, unknown(what, name, known)
+
+
+def _catalogue(parts: Parts, known: Known | None) -> Iterator[Rule]:
+    if known is None:
+        return
+    for name, pool in parts.pools.items():
+        if pool is not None and isinstance(pool.device, str) and pool.device not in known.devices:
+            yield ("cluster", "pools", name, "device"), unknown("device", pool.device, known.devices)
+    for name, model in parts.models.items():
+        if model is None or model.catalogue is None:
+            continue
+        if model.catalogue not in known.models:
+            yield (
+                ("models", name, "catalogue"),
+                unknown("model of the catalogue", model.catalogue, known.models),
+            )
+            continue
+        for path, message in model.ramp_rules(known.models[model.catalogue]):
+            yield ("models", name, *path), message
+
+
+def _pairs(parts: Parts) -> Iterator[Rule]:
+    for index, pair in enumerate(parts.network.pairs if parts.network else ()):
+        path = ("cluster", "network", "pairs", index)
+        yield from _named(parts, "pool", pair.from_, (*path, "from"))
+        yield from _named(parts, "pool", pair.to, (*path, "to"))
+
+
+def _service(parts: Parts, known: Known | None, name: str, service: Service) -> Iterator[Rule]:
+    here = ("services", name)
+    yield from _named(parts, "model", service.model, (*here, "model"))
+    model = parts.models.get(service.model)
+    for path, deployment in _windows(service):
+        for rule, message in _deployment(parts, known, model, deployment):
+            yield (*here, *path, *rule), message
+
+
+def _windows(service: Service) -> Iterator[tuple[tuple[str | int, ...], Deployment]]:
+    if service.deployment is not None:
+        yield ("deployment",), service.deployment
+    for index, window in enumerate(service.deployments or ()):
+        yield ("deployments", index), window
+
+
+def _deployment(
+    parts: Parts, known: Known | None, model: Model | None, deployment: Deployment
+) -> Iterator[Rule]:
+    if model is not None:
+        yield from _coverage(model, known, deployment)
+        if deployment.exit_mode != "none" and model.exits is None:
+            yield ("exit_mode",), f"`{deployment.exit_mode}` needs a model with `exits`"
+    needed: Counter[str] = Counter()
+    for index, portion in enumerate(deployment.portions):
+        yield from _named(parts, "pool", portion.pool, ("portions", index, "pool"))
+        pool = parts.pools.get(portion.pool)
+        serial = deployment.execution == "serial"
+        if pool is None or (serial and index > 0):
+            continue
+        replicas = (deployment.replicas if serial else portion.replicas) or 0
+        before = needed[portion.pool]
+        needed[portion.pool] += replicas * pool.devices_per_replica
+        if before <= pool.count < needed[portion.pool]:
+            place = ("replicas",) if serial else ("portions", index, "replicas")
+            per = "" if pool.devices_per_replica == 1 else f" ({pool.devices_per_replica} per replica)"
+            total = f"{needed[portion.pool]} devices{per}"
+            yield place, f"needs {total} of pool {portion.pool!r} so far, which has {pool.count}"
+
+
+def _coverage(model: Model, known: Known | None, deployment: Deployment) -> Iterator[Rule]:
+    count = model.layer_count
+    if count is None and known is not None and model.catalogue is not None:
+        count = known.models.get(model.catalogue)
+    if count is None:
+        return
+    last = deployment.portions[-1].layers.last
+    for index, portion in enumerate(deployment.portions):
+        if portion.layers.last > count:
+            yield ("portions", index, "layers"), f"is beyond the last layer: the model has {count}"
+            return
+    if last < count:
+        index = len(deployment.portions) - 1
+        yield (
+            ("portions", index, "layers"),
+            f"must end at layer {count}: {missing_layers(last + 1, count)}",
+        )
+
+
+def _together(parts: Parts) -> Iterator[Rule]:
+    """At every instant the deployments of all services fit into the pools."""
+    services = {name: service for name, service in parts.services.items() if service is not None}
+    if len(services) < 2:
+        return
+    starts = sorted({start for service in services.values() for start, _ in service.timeline})
+    told: set[str] = set()
+    for now in starts:
+        needed: Counter[str] = Counter()
+        for name, service in services.items():
+            own = _devices(parts, _active(service, now))
+            for pool_name, devices in own.items():
+                pool = parts.pools.get(pool_name)
+                needed[pool_name] += devices
+                if pool is None or pool_name in told or devices > pool.count:
+                    continue
+                if needed[pool_name] > pool.count:
+                    told.add(pool_name)
+                    message = (
+                        f"needs, with the other services, {needed[pool_name]} devices of pool {pool_name!r}"
+                    )
+                    yield ("services", name), f"{message} at {now:g}s, which has {pool.count}"
+
+
+def _active(service: Service, now: float) -> Deployment:
+    timeline = service.timeline
+    return timeline[max(bisect.bisect_right([start for start, _ in timeline], now) - 1, 0)][1]
+
+
+def _devices(parts: Parts, deployment: Deployment) -> Counter[str]:
+    needed: Counter[str] = Counter()
+    serial = deployment.execution == "serial"
+    for portion in deployment.portions[:1] if serial else deployment.portions:
+        pool = parts.pools.get(portion.pool)
+        if pool is not None:
+            needed[portion.pool] += (
+                (deployment.replicas if serial else portion.replicas) or 0
+            ) * pool.devices_per_replica
+    return needed
+
+
+def _trainings(parts: Parts) -> Iterator[Rule]:
+    for name, training in parts.trainings.items():
+        if training is None:
+            continue
+        here = ("trainings", name)
+        pipeline = training.pipeline
+        yield from _named(parts, "pool", pipeline.pool, (*here, "pipeline", "pool"))
+        pool = parts.pools.get(pipeline.pool)
+        if pool is not None and pipeline.stages > pool.count:
+            message = f"needs a device per stage, pool {pipeline.pool!r} has {pool.count}"
+            yield (*here, "pipeline", "stages"), message
+        if isinstance(training.times, ModelTimes):
+            yield from _named(parts, "model", training.times.model, (*here, "times", "model"))
