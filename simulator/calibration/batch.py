@@ -46,16 +46,14 @@ class Fitted:
 
 
 def calibrate(curves: Sequence[Curve], folds: int) -> list[Fitted]:
-    """Fit every curve; hold out each fold in turn and repeat the WHOLE procedure, choice of law included, without it.
+    """Fit every curve; hold out each fold in turn and repeat the WHOLE procedure, choice of law included.
 
-    Fold number f is held out of all curves at once, so that kindred curves cannot give the held-out rows away.
+    Fold number f is held out of all curves at once, so that kindred curves cannot give the held-out rows
+    away.
     """
     memory: dict[tuple[int, bytes], Scores] = {}
     numbered = list(enumerate(curves))
-    parts = [
-        batch_folds(curve.b, folds) if curve.sizes >= ESTIMABLE else np.full(len(curve.b), -1)
-        for curve in curves
-    ]
+    parts = [batch_folds(curve.b, folds) if curve.sizes >= ESTIMABLE else np.full(len(curve.b), -1) for curve in curves]
     held_out = [np.full(len(curve.b), np.nan) for curve in curves]
     for fold in range(max((int(part.max()) for part in parts), default=-1) + 1):
         known = [parts[i] != fold for i in range(len(curves))]
@@ -74,7 +72,7 @@ Scores = dict[str, float]
 def choose(
     curves: Sequence[Curve], folds: int, memory: dict[tuple[int, bytes], Scores] | None = None
 ) -> list[BatchLaw]:
-    """The law of each curve by its cross-validated error, steadied by the regret of that law on the other curves."""
+    """The law of each curve by its cross-validated error, steadied by its regret on the other curves."""
     memory = {} if memory is None else memory
     scores = []
     for i, curve in enumerate(curves):

@@ -61,9 +61,7 @@ def understand(
     sizes = _sides(rows) if found == "gemm" else (_batch_column(rows, batch),)
     column = _time_column(rows, time, unit, sizes)
     if column in sizes:
-        raise ScenarioError(
-            rows.problem("is the size of the work, it cannot be the time too", column=column)
-        )
+        raise ScenarioError(rows.problem("is the size of the work, it cannot be the time too", column=column))
     scale = _unit(rows, column, unit)
     layout = tuple(c for c in rows.columns if found == "gemm" and _LAYOUT.match(c.lower()))
     if group is not None:
@@ -184,13 +182,12 @@ def _check_group(rows: Rows, group: Sequence[str], taken: Sequence[str]) -> None
         raise ScenarioError(Problem(f"names a column twice: {','.join(group)}", path="--group"))
 
 
-def _settings(
-    rows: Rows, sizes: Sequence[str], time: str, layout: Sequence[str]
-) -> tuple[str, ...]:
+def _settings(rows: Rows, sizes: Sequence[str], time: str, layout: Sequence[str]) -> tuple[str, ...]:
     """Columns that name what was measured.
 
-    Text columns always do, unless they differ in nearly every row. A column of whole numbers does where rows of the same
-    size in the same group differ by it (two sequence lengths), unless it leaves hardly two sizes in a group (a counter).
+    Text columns always do, unless they differ in nearly every row. A column of whole numbers does where rows
+    of the same size in the same group differ by it (two sequence lengths), unless it leaves hardly two sizes
+    in a group (a counter).
     """
     others = [c for c in rows.columns if c not in sizes and c != time and c not in layout]
     codes = {column: np.unique(rows.columns[column], return_inverse=True)[1].ravel() for column in others}

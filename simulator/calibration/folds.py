@@ -12,8 +12,8 @@ Floats = NDArray[np.float64]
 def batch_folds(batch: Floats, folds: int) -> Ints:
     """Fold of every row of one batch curve: repeats of a batch size together, sizes dealt out in turn.
 
-    With at most ``2 * folds`` different sizes each is a fold of its own (leave one batch size out): the smallest and the
-    largest are then predicted by extrapolation, all others by interpolation.
+    With at most ``2 * folds`` different sizes each is a fold of its own (leave one batch size out): the
+    smallest and the largest are then predicted by extrapolation, all others by interpolation.
 
     >>> batch_folds(np.array([1.0, 2.0, 2.0, 4.0]), 5).tolist()
     [0, 1, 1, 2]
@@ -26,8 +26,8 @@ def batch_folds(batch: Floats, folds: int) -> Ints:
 def shape_families(m: Floats, n: Floats, k: Floats, *, layers: bool = False) -> Ints:
     """Number of the family of every shape: same n and k, and m in one unbroken run (x, x+1, ...).
 
-    Neighbours in m take nearly the same time, so one would give the other away. ``layers`` puts all m of an (n, k) into
-    one family: the folds then ask for layers that were never measured.
+    Neighbours in m take nearly the same time, so one would give the other away. ``layers`` puts all m of an
+    (n, k) into one family: the folds then ask for layers that were never measured.
 
     >>> shape_families(np.array([1.0, 2.0, 4.0]), np.ones(3), np.ones(3)).tolist()
     [0, 0, 1]
@@ -51,7 +51,7 @@ def shape_folds(family: Ints, folds: int, salt: int = 0) -> Ints:
 
 
 def sample(count: int, wanted: int) -> Ints:
-    """At most ``wanted`` of ``count`` positions, spread without pattern and the same every time, ascending."""
+    """At most ``wanted`` of ``count`` positions, without pattern but the same every time, ascending."""
     if count <= wanted:
         return np.arange(count)
     picked = np.argsort(_mixed(np.arange(count, dtype=np.uint64)))[:wanted]

@@ -45,7 +45,7 @@ class FittedGemm:
 
 
 def calibrate(rows: Products, folds: int, *, layers: bool = False) -> FittedGemm:
-    """Fit one group; hold out each fold and repeat the WHOLE procedure, choice and search included, without it.
+    """Fit one group; hold out each fold and repeat the WHOLE procedure, choice and search included.
 
     ``layers`` holds out whole (n, k) pairs: the error for layers that were never measured.
     """

@@ -59,7 +59,11 @@ def _starts(rows: Products) -> tuple[float, float, float]:
     """Logarithms of the launch, the time per FLOP and the time per element that the fastest rows suggest."""
     moved = rows.m * rows.k + rows.n * rows.k + rows.m * rows.n
     flops = np.percentile(2 * rows.m * rows.n * rows.k / rows.t, 98)
-    return float(np.log(rows.t.min())), -float(np.log(flops)), -float(np.log(np.percentile(moved / rows.t, 98)))
+    return (
+        float(np.log(rows.t.min())),
+        -float(np.log(flops)),
+        -float(np.log(np.percentile(moved / rows.t, 98))),
+    )
 
 
 def fit_roofline(rows: Products) -> GemmRoofline:
@@ -113,9 +117,7 @@ def _smooth(x: Floats) -> GemmSmooth:
 def fit_rows(rows: Products, trend: GemmLaw, distance: Distance) -> GemmRows:
     """The trend with the residual of every row."""
     residuals = np.round(np.log(rows.t / rows.predicted(trend)), 6)
-    return GemmRows(
-        trend, distance, tuple(rows.m), tuple(rows.n), tuple(rows.k), tuple(residuals), rows.layout
-    )
+    return GemmRows(trend, distance, tuple(rows.m), tuple(rows.n), tuple(rows.k), tuple(residuals), rows.layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def split(rows: Products, known: Bools, trend: GemmLaw, asked: int) -> Split:
 
 
 def search_distance(splits: Sequence[Split], *, waves: bool) -> tuple[Distance, float]:
-    """The distance of least held-out error: norm, processors and tile of the waves, then every weight in turn."""
+    """The distance of least held-out error: norm, processors and tile of the waves, then the weights."""
     best = Distance(wave=0.0)
     score = _score(splits, best)
 

@@ -47,12 +47,10 @@ class Rows:
         if column in self.columns:
             return column
         what = f"no column {column!r}" + (f" (asked by {option})" if option else "")
-        raise ScenarioError(
-            Problem(f"{what}{nearest(column, list(self.columns))}", self.file, 1, path=column)
-        )
+        raise ScenarioError(Problem(f"{what}{nearest(column, list(self.columns))}", self.file, 1, path=column))
 
     def numbers(self, column: str, *, whole: bool = False) -> NDArray[np.float64]:
-        """A column of positive finite numbers; ``whole`` asks for integers. All bad cells are told at once."""
+        """A column of positive finite numbers (``whole``: integers). All bad cells are told at once."""
         cells = self.columns[column]
         try:
             found = np.array(cells, dtype=np.float64)
@@ -133,8 +131,7 @@ def _read_bytes(path: Path) -> bytes:
             packed = file.read(2) == _GZIP
         if path.suffix == ".gz" and not packed and path.stat().st_size:
             raise _fail(path, "is named .gz but is not gzip data: rename it to .csv or compress it again")
-        opened = gzip.open(path) if packed else path.open("rb")
-        with opened as stream:
+        with gzip.open(path) if packed else path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _fail(path, "the gzip data is damaged or cut off: compress or copy the file again") from error
@@ -156,9 +153,7 @@ def _decode(path: Path, data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise _fail(
-            path, f"is not UTF-8 text (byte 0x{data[error.start]:02x}): save it as UTF-8", line
-        ) from error
+        raise _fail(path, f"is not UTF-8 text (byte 0x{data[error.start]:02x}): save it as UTF-8", line) from error
     return text
 
 

@@ -133,9 +133,7 @@ def _device_figures(one: Device) -> dict[str, tuple[float, str]]:
         "memory_bytes": (one.memory_bytes, "B"),
         "memory_bandwidth": (one.memory_bandwidth, "B/s"),
         **{
-            f"peak.{p}": (one.peak[p], "OP/s" if p.startswith("int") else "FLOP/s")
-            for p in PRECISIONS
-            if p in one.peak
+            f"peak.{p}": (one.peak[p], "OP/s" if p.startswith("int") else "FLOP/s") for p in PRECISIONS if p in one.peak
         },
         "overhead_s": (one.overhead_s, "s"),
         "memory_efficiency": (one.memory_efficiency, ""),
@@ -206,17 +204,13 @@ def _curve_table(one: CatalogueModel) -> str:
     return f"{title}\n{_table(('device', 'precision', *map(str, batches)), rows, left=2)}"
 
 
-def _sourced(
-    figures: Mapping[str, tuple[float | None, str]], sources: Mapping[str, str]
-) -> dict[str, object]:
+def _sourced(figures: Mapping[str, tuple[float | None, str]], sources: Mapping[str, str]) -> dict[str, object]:
     return {f: {"value": value, "unit": unit, "source": sources[f]} for f, (value, unit) in figures.items()}
 
 
 def _figures(figures: Mapping[str, tuple[float | None, str]], source: Callable[[str], str]) -> str:
     """Three columns, the source wrapped beneath itself."""
-    cells = [
-        (figure, _scaled(value or 0.0, unit), source(figure)) for figure, (value, unit) in figures.items()
-    ]
+    cells = [(figure, _scaled(value or 0.0, unit), source(figure)) for figure, (value, unit) in figures.items()]
     name, amount = (max(len(cell[i]) for cell in cells) for i in (0, 1))
     lines = []
     for figure, value, text in cells:

@@ -18,8 +18,7 @@ DONE, OURS, YOURS, INTERRUPTED = 0, 1, 2, 130
 app = typer.Typer(
     name="plan",
     help="Simulate neural-network serving clusters and plan their capacity.",
-    epilog="Exit codes: 0 done, 1 our fault, 2 bad command or scenario, 3 a stated target is missed, "
-    "130 interrupted.",
+    epilog="Exit codes: 0 done, 1 our fault, 2 bad command or scenario, 3 a stated target is missed, 130 interrupted.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -72,18 +71,14 @@ def _report(error: Exception, debug: bool) -> int:
     if isinstance(error, ScenarioError):
         typer.echo(str(error), err=True)
         return YOURS
-    if hasattr(error, "exit_code") and hasattr(
-        error, "show"
-    ):  # a usage error, of click or of typer's own copy
+    if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error, of click or of typer's own copy
         error.show()
         return YOURS
     if isinstance(error, OSError) and error.filename is not None:
         typer.echo(f"{error.filename}: {error.strerror}", err=True)
         return YOURS
     if isinstance(error, MemoryError):
-        typer.echo(
-            "not enough memory: simulate a shorter duration, a lower load or fewer replications", err=True
-        )
+        typer.echo("not enough memory: simulate a shorter duration, a lower load or fewer replications", err=True)
         return YOURS
     name = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     typer.echo(f"internal error: {name}{error}", err=True)

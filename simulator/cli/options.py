@@ -25,21 +25,17 @@ class Engine(StrEnum):
     COMPILED = "compiled"
 
 
-ScenarioFile = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).", show_default=False)]
 Sets = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="PATH=VALUE", help="Override one key, e.g. services.chat.workload.rate=200/s."
-    ),
+    typer.Option("--set", metavar="PATH=VALUE", help="Override one key, e.g. services.chat.workload.rate=200/s."),
 ]
 Variants = Annotated[
     list[str] | None, typer.Option("--variant", metavar="NAME", help="Apply a named variant of the scenario.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Random seed, instead of the scenario's.")]
 EngineChoice = Annotated[Engine | None, typer.Option("--engine", help="Engine, instead of the scenario's.")]
-FormatChoice = Annotated[
-    Format | None, typer.Option("--format", help="What to print on stdout (default: table).")
-]
+FormatChoice = Annotated[Format | None, typer.Option("--format", help="What to print on stdout (default: table).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or warnings on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]

@@ -16,7 +16,7 @@ def known_names() -> Known:
 
 
 def load(path: str | Path, *, sets: Sequence[str] = (), variants: Sequence[str] = ()) -> Scenario:
-    """Read a scenario file; ``sets`` are overrides like ``services.chat.workload.rate=200/s``, ``variants`` names in the file."""
+    """Read a scenario file; ``sets`` are overrides ``path=value``, ``variants`` names of changes in the file."""
     return scenario.load(Path(path), sets=sets, variants=variants, known=known_names())
 
 

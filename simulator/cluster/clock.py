@@ -20,9 +20,9 @@ class Clock(Environment):
     """SimPy environment whose events carry ``(instant, key)`` instead of ``(delay, priority)``.
 
     Events of one instant are applied by ascending key: completions (service, portion, replica), transfer arrivals
-    (portion, sender), request arrivals (index), timers, control events (windows, then faults). Two kinds of entries share
-    one heap: SimPy events, on which processes wait, and plain ``handler(argument)`` calls, which cost half as much and
-    carry the request path.
+    (portion, sender), request arrivals (index), timers, control events (windows, then faults). Two kinds of entries
+    share one heap: SimPy events, on which processes wait, and plain ``handler(argument)`` calls, which cost half as
+    much and carry the request path.
 
     Delays are avoided on purpose: ``now + (t - now)`` is not ``t`` in floating point.
     """
@@ -55,7 +55,7 @@ class Clock(Environment):
         return event
 
     def schedule(self, event: Event, priority: int = 1, delay: float = 0) -> None:
-        """SimPy's own way to schedule (process starts and ends): a control event, after everything else of its instant."""
+        """SimPy's own way to schedule (process starts and ends): a control event, after all else of its instant."""
         self.control_at(self._now + delay, (2 + priority,), _fire, event)
 
     def apply(self, now: float, before: Key) -> None:
@@ -67,7 +67,7 @@ class Clock(Environment):
 
 
 def _fire(event: Event) -> None:
-    callbacks, event.callbacks = event.callbacks, None
+    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # as SimPy itself does
     for callback in callbacks or ():
         callback(event)
     if not event._ok and not hasattr(event, "_defused"):

@@ -19,9 +19,9 @@ IDLE = State.IDLE  # an enum's member is slow to look up in the hot loop
 
 
 def dispatch_parallel(engine: Engine, line: Line, now: float) -> None:
-    """Each idle replica, by ascending number, starts iff waiting >= batch or now >= due; it takes min(batch, waiting).
+    """Each idle replica, by ascending number, starts iff waiting >= batch or now >= due; takes min(batch, waiting).
 
-    Replicas of one kind are ready together, so the first that is not ready ends the walk; with several kinds each is asked.
+    Replicas of one kind are ready together, so the first that is not ready ends the walk.
     """
     station, fifo = line.station, line.fifo
     if len(station.phases) > 1:
@@ -97,7 +97,7 @@ def dispatch_serial(engine: Engine, line: Line, now: float) -> None:
 
 
 def drop_stale(engine: Engine, station: Station, fifo: Queue, phase: PhaseState, now: float) -> None:
-    """Drop, of the requests that a replica would take, those that the policy gives up; the next ones move up and are tested."""
+    """Drop, of the requests that a replica would take, those that the policy gives up; the next ones move up."""
     table = station.service
     latest = now + (phase.spec.floor_s if table.spec.drop == "hopeless" else 0.0)
     deadline = table.deadline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +13,22 @@ from simulator.cluster.lowered import Floats, Ints, Jitter, Service
 from simulator.streams import stream
 from simulator.workload import ClientDraws, open_arrivals
 
-Sampler = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
+Sampler = Callable[[np.random.Generator, Any], NDArray[Any]]
 
 
 def jitter_sampler(jitter: Jitter) -> Sampler | None:
     """Draws of the service-time factor (mean 1); None when service times are exact."""
     if jitter.distribution == "exponential":
-        return lambda rng, shape: rng.standard_exponential(shape)
+        return _exponential
     if jitter.distribution == "lognormal" and jitter.cv > 0:
         sigma = float(np.sqrt(np.log1p(jitter.cv**2)))
         return lambda rng, shape: np.exp(sigma * rng.standard_normal(shape) - sigma * sigma / 2)
     return None
+
+
+def _exponential(rng: np.random.Generator, shape: Any) -> NDArray[Any]:
+    drawn: NDArray[np.float64] = rng.standard_exponential(shape)
+    return drawn
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -39,7 +45,7 @@ class Draws:
     """All draws of one service in one replication.
 
     Open load: arrays over request numbers. Closed load: by (client, ordinal), through ``ClientDraws``. One named stream
-    each per (seed, replication, service, purpose[, portion]), so that deployments of the same load see the same numbers.
+    each per (seed, replication, service, purpose[, portion]): deployments of the same load see the same numbers.
     """
 
     def __init__(self, service: Service, seed: int, replication: int, until_s: float, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The reference engine: one replication of a lowered cluster on SimPy's event heap, exact to the rule.
 
-An instant is settled in rounds. First its events are applied in order of their keys (see ``clock``); then the lines they
-touched dispatch, by service, portion and line; then what is beyond a queue's capacity is rejected. Events that a
+An instant is settled in rounds. First its events are applied in order of their keys (see ``clock``); then the lines
+they touched dispatch, by service, portion and line; then what is beyond a queue's capacity is rejected. Events that a
 dispatch creates at the same instant open the next round.
 """
 
@@ -126,7 +126,7 @@ class Engine:
         return [*times[order].tolist(), INFINITY], lambda i: self.arrive(tables[owners[i]], numbers[i])
 
     def _admission(self, table: RequestTable) -> Callable[[int], None]:
-        """How requests of the only open load arrive; the plain case without any choice to make is spelt out for speed."""
+        """How requests of the only open load arrive; the case without any choice is spelt out for speed."""
         station = table.entries[0]
         if table.windowed or not station.shared or station.bounded:
             return lambda i: self.arrive(table, i)
@@ -162,7 +162,7 @@ class Engine:
     def enter(self, station: Station, requests: list[int]) -> None:
         """Requests enter a station together, in order."""
         if station.closed:
-            redirect(self, station, requests)
+            redirect(self, station, requests, [self.clock.now] * len(requests))
             return
         now = self.clock._now
         if station.shared:
@@ -215,7 +215,9 @@ class Engine:
         if table.windowed:
             table.leave_path(request)
 
-    def start(self, line: Line, replica: Replica, phase: PhaseState, fifo: Fifo | PriorityFifo, k: int, now: float) -> None:
+    def start(
+        self, line: Line, replica: Replica, phase: PhaseState, fifo: Fifo | PriorityFifo, k: int, now: float
+    ) -> None:
         """An idle replica takes the first ``k`` requests of a queue."""
         kind = replica.kind if fifo is line.fifo else 0
         due = fifo.earliest_due(kind) if fifo.waits else -INFINITY

@@ -29,12 +29,12 @@ def fault_process(engine: Engine, replica: Replica) -> Generator[Event, None, No
     while True:
         instant += kind.mtbf_s * float(rng.standard_exponential())
         yield engine.clock.at(instant, key)
-        if replica.state is State.GONE:
+        if replica.is_gone():
             return
         _fail(engine, replica)
         instant += kind.mttr_s * float(rng.standard_exponential())
         yield engine.clock.at(instant, key)
-        if replica.state is State.GONE:
+        if replica.is_gone():
             return
         _repair(engine, replica)
 
@@ -52,19 +52,22 @@ def _fail(engine: Engine, replica: Replica) -> None:
         engine.give_answers(batch, now)
         engine.recorder.add_aborted(batch, now, batch.end if batch.done and engine.lowered.overlap else now)
     forget_transfers(engine, replica, batches)
-    returned = [_unfinished(engine, batch) for batch in batches]
+    returned = [_unfinished(batch, now) for batch in batches]
     if replica.station.spec.serial:
-        returned = [_restarted(engine, replica, returned)]
+        returned = [_restarted(replica, returned)]
     for taken in reversed(returned):
-        _put_back(engine, replica, _retried(engine, replica, taken, now), now)
+        _put_back(engine, replica, _retried(engine, replica, taken, now))
     if not replica.station.shared:
         move_waiting(engine, replica.line)
     if replica.leaving:
         engine.pools.retire(replica)
 
 
-def _unfinished(engine: Engine, batch: Batch) -> Taken:
-    """Members of an aborted batch that still need service, in batch order; an answer given stands and its slot ends."""
+def _unfinished(batch: Batch, now: float) -> Taken:
+    """Members of an aborted batch that still need service, in batch order; an answer given stands and its slot ends.
+
+    Their next wait counts from ``now`` [s]; their dues stay as they were.
+    """
     table = batch.replica.station.service
     going_on = set(batch.survivors or ()) if batch.done else set(batch.requests)
     rows = []
@@ -75,21 +78,22 @@ def _unfinished(engine: Engine, batch: Batch) -> Taken:
             rows.append(i)
         elif table.windowed:
             table.leave_path(request)
-    return picked((batch.requests, batch.entered, batch.dues), rows)
+    return picked((batch.requests, [now] * len(batch.requests), batch.dues), rows)
 
 
-def _restarted(engine: Engine, replica: Replica, batches: list[Taken]) -> Taken:
-    """Serial execution: intermediate results are lost with the replica, so buffers too start over in the service queue."""
+def _restarted(replica: Replica, batches: list[Taken]) -> Taken:
+    """Serial execution: intermediate results are lost with the replica, so its buffers too start over."""
     table = replica.station.service
     buffers = [buffer.take(len(buffer)) for buffer in reversed(replica.buffers) if buffer]
     whole = joined(batches + buffers, 0)
-    requests = [r for r in whole[0] if not table.is_answered(r)]
-    if table.windowed:
-        for request in whole[0]:
-            if table.is_answered(request):
-                table.leave_path(request)
-    entered = [table.arrival[r] for r in requests]
-    return requests, entered, [[at + wait for at in entered] for wait in replica.line.fifo.waits]
+    rows = []
+    for i, request in enumerate(whole[0]):
+        if not table.is_answered(request):
+            rows.append(i)
+        elif table.windowed:
+            table.leave_path(request)
+    requests, since, _ = picked(whole, rows)
+    return requests, since, [[table.arrival[r] + wait for r in requests] for wait in replica.line.fifo.waits]
 
 
 def _retried(engine: Engine, replica: Replica, taken: Taken, now: float) -> Taken:
@@ -106,18 +110,18 @@ def _retried(engine: Engine, replica: Replica, taken: Taken, now: float) -> Take
     return picked(taken, rows)
 
 
-def _put_back(engine: Engine, replica: Replica, taken: Taken, now: float) -> None:
+def _put_back(engine: Engine, replica: Replica, taken: Taken) -> None:
     station = replica.station
     if station.closed:
-        redirect(engine, station, taken[0])
+        redirect(engine, station, taken[0], taken[1])
         return
     if station.shared:
-        replica.line.fifo.put_first(taken, now)
+        replica.line.fifo.put_first(taken)
         engine.touch(replica.line)
         return
     for i in reversed(range(len(taken[0]))):
         line = station.route(taken[0][i])
-        line.fifo.put_first(picked(taken, [i]), now)
+        line.fifo.put_first(picked(taken, [i]))
         engine.touch(line)
 
 

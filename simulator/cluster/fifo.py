@@ -38,12 +38,19 @@ class Fifo:
 
     def push(self, request: int, now: float) -> None:
         """One request enters at ``now`` [s]."""
+        # No call to extend: this is the hottest line of the engine.
         self.size += 1
         self.requests.append(request)
         self.entered.append(now)
         if self.waits:
             for due, wait in zip(self.dues, self.waits):
                 due.append(now + wait)
+
+    def move_in(self, request: int, now: float, since: float) -> None:
+        """One request enters at ``now`` that has been waiting elsewhere since ``since`` [s]: its wait goes on."""
+        self.push(request, now)
+        self.entered[-1] = since
+        self.mixed = True
 
     def extend(self, requests: list[int], now: float) -> None:
         """Requests enter together at ``now`` [s], in the given order."""
@@ -76,13 +83,13 @@ class Fifo:
         due = self.dues[kind]
         return min(due[self.head :]) if self.mixed else due[self.head]
 
-    def put_first(self, taken: Taken, now: float) -> None:
-        """Requests come back to the head at ``now`` [s], in order, with their old dues."""
-        requests, _, dues = taken
-        at, n = self.head, len(requests)
-        self.size += n
+    def put_first(self, taken: Taken) -> None:
+        """Requests come back to the head, in order, with their old dues; their wait counts from ``entered``."""
+        requests, entered, dues = taken
+        at = self.head
+        self.size += len(requests)
         self.requests[at:at] = requests
-        self.entered[at:at] = [now] * n
+        self.entered[at:at] = entered
         for own, old in zip(self.dues, dues):
             own[at:at] = old
         self.mixed = True
@@ -106,12 +113,13 @@ class Fifo:
         head, end = self.head, min(self.head + k, len(self.requests))
         keep = [i for i in range(head, end) if self.requests[i] not in stale]
         self.size -= end - head - len(keep)
-        for column in (self.requests, self.entered, *self.dues):
-            column[head:end] = [column[i] for i in keep]  # type: ignore[assignment, call-overload]
+        self.requests[head:end] = [self.requests[i] for i in keep]
+        for column in (self.entered, *self.dues):
+            column[head:end] = [column[i] for i in keep]
 
     def newest(self) -> tuple[float, int]:
-        """(entry instant, position) of the request that entered last."""
-        return self.entered[-1], len(self.requests)
+        """(entry instant, number) of the request that entered last."""
+        return self.entered[-1], self.requests[-1]
 
     def pop_newest(self) -> int:
         """Remove and return the request that entered last."""
@@ -154,6 +162,10 @@ class PriorityFifo:
         """One request enters at ``now`` [s]."""
         self.bands[self.band_of(request)].push(request, now)
 
+    def move_in(self, request: int, now: float, since: float) -> None:
+        """One request enters at ``now`` that has been waiting elsewhere since ``since`` [s]."""
+        self.bands[self.band_of(request)].move_in(request, now, since)
+
     def extend(self, requests: list[int], now: float) -> None:
         """Requests enter together at ``now`` [s], in the given order."""
         for request in requests:
@@ -173,10 +185,10 @@ class PriorityFifo:
         """Earliest due over all waiting, whatever their class [s]."""
         return min(band.earliest_due(kind) for band in self.bands if band)
 
-    def put_first(self, taken: Taken, now: float) -> None:
+    def put_first(self, taken: Taken) -> None:
         """Requests come back to the head of their own class."""
         for band, part in self._split(taken):
-            band.put_first(part, now)
+            band.put_first(part)
 
     def put_last(self, taken: Taken) -> None:
         """Requests move in behind the others of their class."""

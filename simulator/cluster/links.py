@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def hand_over(engine: Engine, batch: Batch) -> None:
     """Start the transfer of a batch's survivors at the end of its service.
 
-    The sender is idle again when they have arrived; with ``overlap`` at once, and its transfers then go one after another.
+    The sender is idle again when they have arrived; with ``overlap`` at once, its transfers then go one by one.
     """
     replica = batch.replica
     station = replica.station
@@ -83,7 +83,7 @@ class SharedLink:
     """A link whose bandwidth is divided fairly among the transfers under way (processor sharing).
 
     ``served`` counts the bytes that each transfer present since the beginning would have got; a transfer that joins at
-    ``served = v`` with ``n`` bytes is through when ``served = v + n``. This needs no update of the others when one joins.
+    ``served = v`` with ``n`` bytes is through when ``served = v + n``: no other needs an update when one joins.
     """
 
     def __init__(self, engine: Engine, spec: Link) -> None:

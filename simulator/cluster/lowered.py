@@ -90,15 +90,15 @@ class Deployment:
     exit_layer: Ints
     """Layer after which the answer leaves, by exit row (one row when nothing exits early)."""
     fires: NDArray[np.bool_]
-    """Whether the ramp after each layer is active and answers, shape (rows, layers); the last column is the model's end."""
+    """Whether the ramp after each layer is active and answers, shape (rows, layers); the last is the model's end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exits:
     """Exit rows of a service.
 
-    ``draw`` gives the row of each request from one uniform number; ``correct`` (rows, layers) is 1, 0 or NaN: whether the
-    answer of the ramp after that layer is right.
+    ``draw`` gives the row of each request from one uniform number; ``correct`` (rows, layers) is 1, 0 or NaN: whether
+    the answer of the ramp after that layer is right.
     """
 
     draw: Callable[[Floats], Ints]

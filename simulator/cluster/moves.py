@@ -23,15 +23,20 @@ def move_waiting(engine: Engine, line: Line) -> None:
         engine.touch(other)
 
 
-def redirect(engine: Engine, station: Station, requests: list[int]) -> None:
-    """Requests go over to the deployment in force: to its portion with the same first layer, else to its first portion."""
+def redirect(engine: Engine, station: Station, requests: list[int], since: list[float]) -> None:
+    """Requests go over to the deployment in force: to its portion with the same first layer, else to its first.
+
+    They enter it now, with a new due; ``since`` says from when on each has been waiting [s].
+    """
     table = station.service
     path = table.paths[table.current]
     layer = station.phases[0][0].spec.first_layer
     position = next((i for i, s in enumerate(path) if s.phases[0][0].spec.first_layer == layer), 0)
     target = path[position]
-    for request in requests:
+    for request, waiting_since in zip(requests, since):
         table.leave_path(request)
         table.move(request, table.current, target.phases[0][0].spec.first_layer)
         table.enter_path(request, position)
-        engine.enter(target, [request])
+        line = target.route(request)
+        line.fifo.move_in(request, engine.clock.now, waiting_since)
+        engine.touch(line)

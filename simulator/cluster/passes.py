@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.state import Batch
-
 
 NOBODY: list[int] = []
 
@@ -14,7 +13,7 @@ NOBODY: list[int] = []
 class Pass(Protocol):
     """One exit mode."""
 
-    fixed: ClassVar[bool]
+    fixed: bool
     """Whether the time of a batch depends on its size alone, so that ``Phase.time_s`` is all there is to know."""
 
     def time(self, batch: Batch, table: RequestTable) -> float:

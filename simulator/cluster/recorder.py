@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,7 +117,7 @@ def _requests(tables: list[RequestTable]) -> tuple[Requests, list[Ints]]:
         correct=np.where(done, np.concatenate([_correct(t) for t in tables]), np.nan)[order],
         attempts=attempts[order],
     )
-    return requests, [place[a:b] for a, b in zip(bounds[:-1], bounds[1:])]
+    return requests, [place[a:b] for a, b in pairwise(bounds)]
 
 
 def _outcomes(table: RequestTable) -> Ints:

@@ -59,7 +59,11 @@ class RequestTable:
         self.arrival: list[float] = arrival.tolist()
         n = len(self.arrival)
         self.finish: list[float] = [NAN] * n
-        classes = class_indices(spec.class_shares, self.draws.column("class", uniform)) if len(self.slo) > 1 else np.zeros(n, int)
+        classes = (
+            class_indices(spec.class_shares, self.draws.column("class", uniform))
+            if len(self.slo) > 1
+            else np.zeros(n, int)
+        )
         self.classes: list[int] = classes.tolist()
         self.deadline: list[float] = (arrival + np.array(self.slo)[classes]).tolist()
         rows = spec.exits.draw(self.draws.column("exits", uniform)) if spec.exits else np.zeros(n, int)
@@ -73,7 +77,7 @@ class RequestTable:
         self.leave: list[int] = leave.tolist()
 
     def numbers(self, purpose: str, sampler: Sampler, ordinal: int) -> Callable[[int], float]:
-        """Number of each request for one purpose: by request number (open load) or by client and ordinal (closed load)."""
+        """Number of each request for one purpose: by request (open load) or by client and ordinal (closed load)."""
         if self.draws.closed:
             value = self.draws.of_client(purpose, sampler, ordinal).value
             return lambda request: value(*self.sender(request))
@@ -128,7 +132,9 @@ class RequestTable:
         self.deployment[request] = deployment
         if spec.exits is None:
             return
-        self.leave[request] = layer + int(np.argmax(spec.deployments[deployment].fires[self.rows[request], layer - 1 :]))
+        self.leave[request] = layer + int(
+            np.argmax(spec.deployments[deployment].fires[self.rows[request], layer - 1 :])
+        )
 
     # -- where requests are, counted only in services with several deployments -----------------------------------
 

@@ -41,9 +41,9 @@ def simulate(
         record = run_once(scenario, lowered, number, _share(progress, number, scenario))
         records.append(record)
         figures.append(metrics(record))
-        if run.replications == "auto" and number + 1 >= MIN_REPLICATIONS:
-            if precise_enough(figures, run.target.figure, run.target.half_width):
-                break
+        enough = run.replications == "auto" and number + 1 >= MIN_REPLICATIONS
+        if enough and precise_enough(figures, run.target.figure, run.target.half_width):
+            break
     return Result.build(
         scenario.name,
         scenario.seed,
@@ -101,7 +101,7 @@ def _share(progress: Progress | None, number: int, scenario: Scenario) -> Progre
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """No cyclic garbage arises in a run, and looking for it among millions of small objects costs a third of the time."""
+    """No cyclic garbage arises in a run, and looking for it among millions of objects costs a third of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -121,6 +121,10 @@ class Replica:
         self.held = self.ready = 0.0
         self.released = INFINITY
 
+    def is_gone(self) -> bool:
+        """Whether it was released for good."""
+        return self.state is State.GONE
+
     @property
     def serves(self) -> bool:
         """Whether requests may be sent to it now."""

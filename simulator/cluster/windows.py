@@ -116,9 +116,9 @@ def dismiss(engine: Engine, replica: Replica) -> None:
     replica.leaving = True
     station = replica.station
     station.refresh_open_lines()
-    buffered = [request for buffer in replica.buffers for request in buffer.take(len(buffer))[0]]
-    if buffered:
-        redirect(engine, station, buffered)
+    for buffer in replica.buffers:
+        requests, since, _ = buffer.take(len(buffer))
+        redirect(engine, station, requests, since)
     if not station.shared:
         move_waiting(engine, replica.line)
     if replica.batch is None and not replica.under_way:
@@ -135,7 +135,7 @@ def close(engine: Engine, station: Station) -> None:
 def stop(engine: Engine, station: Station, short: set[int]) -> None:
     """The pools ``short`` cannot hold old and new together: old replicas there stop taking batches.
 
-    A draining station left without replicas is closed: who waits there, or comes later, goes over to the new deployment.
+    A draining station left without replicas is closed: who waits there, or comes later, goes over to the new one.
     """
     for replica in station.replicas:
         if replica.spec.pool in short and not replica.leaving:
@@ -143,8 +143,8 @@ def stop(engine: Engine, station: Station, short: set[int]) -> None:
     if not station.closed and all(replica.leaving for replica in station.replicas):
         station.closed = True
         for line in station.lines:
-            waiting = line.fifo.take(len(line.fifo))[0]
-            redirect(engine, station, waiting)
+            requests, since, _ = line.fifo.take(len(line.fifo))
+            redirect(engine, station, requests, since)
 
 
 def set_waits(station: Station, waits: tuple[tuple[float, ...], ...]) -> None:

@@ -19,6 +19,7 @@ SATURATION_COLUMNS = (
     "margin",
     "bottleneck_kind",
     "bottleneck",
+    "note",
 )
 
 
@@ -34,7 +35,7 @@ def saturation_csv(figures: Json) -> str:
         low, high = tree.get("ci95") or (None, None)
         bound = tree.get("bottleneck") or {}
         numbers = (tree.get("max_rate"), low, high, tree.get("load_factor"), tree.get("margin"))
-        rows.append((name, *numbers, bound.get("kind"), bound.get("name")))
+        rows.append((name, *numbers, bound.get("kind"), bound.get("name"), tree.get("note")))
     return _text(SATURATION_COLUMNS, rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.reporting.grid import grid
+from simulator.reporting.grid import grid, wrapped
 from simulator.reporting.units import NOTHING, measure
 from simulator.results.cohort import Json
 
@@ -10,7 +10,9 @@ from simulator.results.cohort import Json
 def saturation_table(figures: Json, width: int = 80) -> str:
     """One row per service of a saturation (its ``to_dict()``): rate, load factor, margin, what binds."""
     header = ["service", "highest rate", "95 % interval", "load factor", "margin", "bottleneck"]
-    return grid(header, [_row(name, tree) for name, tree in figures["services"].items()], width, indent=0)
+    table = grid(header, [_row(name, tree) for name, tree in figures["services"].items()], width, indent=0)
+    notes = [f"{name}: {tree['note']}" for name, tree in figures["services"].items() if tree.get("note")]
+    return "\n\n".join([table, *(wrapped(note, width, "  ") for note in notes)])
 
 
 def _row(name: str, tree: Json) -> list[str]:

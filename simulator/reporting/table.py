@@ -86,9 +86,7 @@ def _service(name: str, tree: Json, width: int) -> list[str]:
         leaving = [f"{layer}: {measure(share, 'share')}" for layer, share in tree["exits"].items()]
         parts.append(wrapped("  exits after layer  " + "  ".join(leaving), width, "    "))
     header = ["portion", *(title for title, _, _ in _PORTION)]
-    parts.append(
-        grid(header, [[portion_label(item), *_cells(item, _PORTION)] for item in tree["portions"]], width)
-    )
+    parts.append(grid(header, [[portion_label(item), *_cells(item, _PORTION)] for item in tree["portions"]], width))
     times = [
         [
             part,

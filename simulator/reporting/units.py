@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 Kind = Literal["seconds", "rate", "share", "plain"]
 
 NOTHING = "-"
+MOST_PLACES = 15
 ROUNDING = 1e-12
 """A relative half-width below this is an artefact of floating-point sums."""
 _SECONDS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (300.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
@@ -20,11 +22,8 @@ def number(value: float, digits: int = 4) -> str:
     """
     if value == 0:
         return "0"
-    before = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
-    if before:
-        return f"{value:,.{max(digits - before, 0)}f}"
-    text = f"{value:.{digits}g}"
-    return f"{value:.12f}".rstrip("0") if "e" in text and abs(value) > 1e-11 else text
+    places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return "0" if places > MOST_PLACES else f"{value:,.{places}f}"
 
 
 def measure(value: float | None, kind: Kind, low: float | None = None, high: float | None = None) -> str:
@@ -33,7 +32,7 @@ def measure(value: float | None, kind: Kind, low: float | None = None, high: flo
     Digits that the interval makes meaningless are left out; whole numbers have no interval.
 
     >>> measure(0.0234, "seconds", 0.0230, 0.0238), measure(0.9991, "share"), measure(None, "rate")
-    ('23.4 ms ± 0.4', '99.91 %', '-')
+    ('23.40 ms ± 0.40', '99.91 %', '-')
     """
     if value is None:
         return NOTHING

@@ -50,9 +50,7 @@ def _unserved(record: RunRecord) -> tuple[Ints, Floats, Floats]:
         else:
             entered_s[number] = batches.free_s[batch]
             aborted = bool(batches.aborted[batch])
-            where[number] = (
-                batches.portion[batch] if aborted else _next_portion(record, int(batches.portion[batch]))
-            )
+            where[number] = batches.portion[batch] if aborted else _next_portion(record, int(batches.portion[batch]))
     finish_s = facts.finish_s[rows]
     return where, entered_s, np.where(np.isnan(finish_s), record.end_s, finish_s)
 

@@ -67,9 +67,7 @@ def _ready(record: RunRecord) -> Floats | None:
     return np.where(full, np.minimum(batches.due_s, newest), batches.due_s)
 
 
-def _visit_parts(
-    record: RunRecord, first: int, last: int, ready_s: Floats | None
-) -> tuple[Floats | None, ...]:
+def _visit_parts(record: RunRecord, first: int, last: int, ready_s: Floats | None) -> tuple[Floats | None, ...]:
     """Seconds of each part, by member of the batches ``first`` to ``last``; None stands for all zero."""
     batches, requests = record.batches, record.requests
     offset = batches.offset[first : last + 1]

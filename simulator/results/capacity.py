@@ -147,11 +147,7 @@ def _busy_device_seconds(record: RunRecord) -> Floats:
 def _peak_devices(record: RunRecord, pool: int) -> int:
     """Most devices of a pool held at one instant of the window; a release at an instant comes first."""
     replicas = record.replicas
-    mine = (
-        (replicas.pool == pool)
-        & (replicas.held_s < record.duration_s)
-        & (replicas.released_s > record.warmup_s)
-    )
+    mine = (replicas.pool == pool) & (replicas.held_s < record.duration_s) & (replicas.released_s > record.warmup_s)
     mine &= replicas.released_s > replicas.held_s
     devices = replicas.devices[mine]
     times = np.concatenate((replicas.released_s[mine], np.maximum(replicas.held_s[mine], record.warmup_s)))

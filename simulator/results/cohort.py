@@ -68,9 +68,7 @@ class Cohort:
         figures["mean_layers"] = float(exit_layer.mean()) if len(exit_layer) else None
         figures["latency"] = summary(self.latency_s[done])
         leaving = np.bincount(exit_layer)
-        figures["exits"] = {
-            str(layer): int(leaving[layer]) / len(exit_layer) for layer in np.flatnonzero(leaving)
-        }
+        figures["exits"] = {str(layer): int(leaving[layer]) / len(exit_layer) for layer in np.flatnonzero(leaving)}
         return figures
 
     def _counts(self, number: int | None) -> Json:

@@ -73,12 +73,8 @@ def _check_batches(requests: Requests, batches: Batches) -> None:
     _demand((batches.end_s <= batches.free_s).all(), "a transfer ends before its batch")
     _demand((batches.start_s <= batches.idle_s).all(), "a replica is idle before its batch starts")
     entered = batches.entered_s
-    _demand(
-        (requests.arrival_s[batches.member] <= entered).all(), "a request enters a queue before it arrives"
-    )
-    _demand(
-        (entered <= np.repeat(batches.start_s, size)).all(), "a request starts before it enters the queue"
-    )
+    _demand((requests.arrival_s[batches.member] <= entered).all(), "a request enters a queue before it arrives")
+    _demand((entered <= np.repeat(batches.start_s, size)).all(), "a request starts before it enters the queue")
 
 
 def _check_served(requests: Requests, batches: Batches) -> None:
@@ -87,9 +83,7 @@ def _check_served(requests: Requests, batches: Batches) -> None:
     completed = requests.outcome == Outcome.COMPLETED
     lost = np.count_nonzero(completed & ~served)
     _demand(lost == 0, f"{lost} requests completed without being served")
-    _demand(
-        ((requests.exit_layer > 0) == completed).all(), "exit layers are known of others than the completed"
-    )
+    _demand(((requests.exit_layer > 0) == completed).all(), "exit layers are known of others than the completed")
 
 
 def _check_integral(record: RunRecord, first: int, last: int, where: str) -> None:

@@ -82,9 +82,7 @@ def _requests(record: RunRecord) -> pd.DataFrame:
             "class": _named(facts.service * widest + facts.class_index, classes),
             "arrival_s": facts.arrival_s,
             "finish_s": facts.finish_s,
-            "latency_s": np.where(
-                facts.outcome == Outcome.COMPLETED, facts.finish_s - facts.arrival_s, np.nan
-            ),
+            "latency_s": np.where(facts.outcome == Outcome.COMPLETED, facts.finish_s - facts.arrival_s, np.nan),
             "outcome": _named(facts.outcome, [item.name.lower() for item in Outcome]),
             "exit_layer": facts.exit_layer,
             "correct": facts.correct,
@@ -134,9 +132,7 @@ def _timeline(record: RunRecord, service: int) -> pd.DataFrame:
             "completed": _count(finish_s[done], edges),
             "inside": came.cumsum() - left.cumsum(),
             "latency_mean_s": latency.mean().reindex(range(TIME_BINS)).to_numpy(),
-            "latency_p99_s": latency.quantile(0.99, interpolation="higher")
-            .reindex(range(TIME_BINS))
-            .to_numpy(),
+            "latency_p99_s": latency.quantile(0.99, interpolation="higher").reindex(range(TIME_BINS)).to_numpy(),
         }
     )
 

@@ -92,7 +92,5 @@ def _shares(sums: Floats, latency_s: Floats, service: str) -> Json:
         return dict.fromkeys(PARTS)
     total = float(latency_s.sum())
     if abs(float(sums.sum()) - total) > TOLERANCE * total:
-        raise InternalError(
-            f"latency of {service!r}: parts sum to {float(sums.sum())!r} s, latencies to {total!r} s"
-        )
+        raise InternalError(f"latency of {service!r}: parts sum to {float(sums.sum())!r} s, latencies to {total!r} s")
     return {part: float(value) / len(latency_s) for part, value in zip(PARTS, sums)}

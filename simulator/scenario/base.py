@@ -49,7 +49,11 @@ class Strict(BaseModel):
     """A frozen model that refuses unknown keys, silent conversions, NaN and infinity."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
     def rules(self) -> Iterator[Rule]:

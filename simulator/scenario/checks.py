@@ -154,9 +154,7 @@ def _windows(service: Service) -> Iterator[tuple[tuple[str | int, ...], Deployme
         yield ("deployments", index), window
 
 
-def _deployment(
-    parts: Parts, known: Known | None, model: Model | None, deployment: Deployment
-) -> Iterator[Rule]:
+def _deployment(parts: Parts, known: Known | None, model: Model | None, deployment: Deployment) -> Iterator[Rule]:
     if model is not None:
         yield from _coverage(model, known, deployment)
         if deployment.exit_mode != "none" and model.exits is None:
@@ -215,9 +213,7 @@ def _together(parts: Parts) -> Iterator[Rule]:
                     continue
                 if needed[pool_name] > pool.count:
                     told.add(pool_name)
-                    message = (
-                        f"needs, with the other services, {needed[pool_name]} devices of pool {pool_name!r}"
-                    )
+                    message = f"needs, with the other services, {needed[pool_name]} devices of pool {pool_name!r}"
                     yield ("services", name), f"{message} at {now:g}s, which has {pool.count}"
 
 

@@ -32,14 +32,10 @@ class LayerRange(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        if isinstance(value, dict | LayerRange):
-            return value
+        if isinstance(value, LayerRange) or (isinstance(value, dict) and set(value) == {"first", "last"}):
+            return value  # built in Python
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        match = (
-            re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", text)
-            if isinstance(text, str)
-            else None
-        )
+        match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", text) if isinstance(text, str) else None
         if match is None:
             raise refuse("must be consecutive layers such as 1-4, or one layer such as 5")
         first, last = int(match[1]), int(match[2] or match[1])
@@ -54,9 +50,7 @@ class LayerRange(Strict):
         return str(self)
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """A text such as 1-4, or a layer's number."""
         del schema, handler
         text = {"type": "string", "pattern": r"^\s*[0-9]{1,6}\s*(-\s*[0-9]{1,6}\s*)?$"}

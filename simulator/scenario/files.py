@@ -29,9 +29,7 @@ def read_bytes(path: Path) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenarioError(Problem(f"cannot be read: {reason.lower()}", file=name)) from None
     if len(data) > MAX_BYTES:
-        raise ScenarioError(
-            Problem(f"is too large for a scenario: more than {MAX_BYTES // 10**6} MB", file=name)
-        )
+        raise ScenarioError(Problem(f"is too large for a scenario: more than {MAX_BYTES // 10**6} MB", file=name))
     return data
 
 

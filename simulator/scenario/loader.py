@@ -68,7 +68,8 @@ def _load(
     source, more = _changed(base, variants, sets)
     scenario, found = _validated(source, known)
     problems += more + found
-    problems += [one for one in _unchosen(base, variants, known) if one not in problems]
+    own = found if source.tree is base.tree else None
+    problems += [one for one in _unchosen(base, variants, known, own) if one not in problems]
     if problems or scenario is None:
         raise ScenarioError(problems)
     scenario._source = source
@@ -83,9 +84,7 @@ def _read(source: Source, text: str) -> tuple[Source, list[Problem]]:
         raise ScenarioError(source.at_line(error.message, error.line, error.column)) from None
     problems = [source.at_line(one.message, one.line, one.column) for one in tree.problems]
     if tree.root is None or tree.root.value is None:
-        raise ScenarioError(
-            Problem("is empty: `plan init` writes a scenario to start from", file=source.name)
-        )
+        raise ScenarioError(Problem("is empty: `plan init` writes a scenario to start from", file=source.name))
     if not isinstance(tree.root.value, dict):
         message = f"must be a mapping (version: 1, name: ..., run: ...), got {tree.root.found()}"
         raise ScenarioError(source.at_line(message, tree.root.line, tree.root.column))
@@ -100,9 +99,7 @@ def _changed(base: Source, variants: Sequence[str], sets: Sequence[str]) -> tupl
     known = _variants(base)
     for name in variants:
         if name not in known:
-            problems.append(
-                Problem(unknown("variant", name, known), file=f"--variant {printable(name)[:60]}")
-            )
+            problems.append(Problem(unknown("variant", name, known), file=f"--variant {printable(name)[:60]}"))
     chosen = [(f"the variant {name!r}", variant_overrides(known[name])) for name in variants if name in known]
     problems += clashes(base, chosen) + clashes(base, [("--set", overrides)])
     source, lost = apply(base, [one for _, group in chosen for one in group])
@@ -131,17 +128,22 @@ def _validated(source: Source, known: Known | None) -> tuple[Scenario | None, li
     return scenario, worded(source, Scenario, wrong)
 
 
-def _unchosen(base: Source, chosen: Sequence[str], known: Known | None) -> Iterator[Problem]:
-    """Problems that a variant would cause if it were chosen, at the variant's own lines."""
+def _unchosen(base: Source, chosen: Sequence[str], known: Known | None, own: list[Problem] | None) -> Iterator[Problem]:
+    """Problems that a variant would cause if it were chosen, at the variant's own lines.
+
+    ``own`` are the problems of the file without any variant, if they are known already.
+    """
     before: set[tuple[str | None, str]] | None = None
     for name, node in list(_variants(base).items())[:100]:
         if name in chosen:
             continue
         if before is None:
-            before = {(one.path, one.message) for one in _validated(base, known)[1]}
+            own = _validated(base, known)[1] if own is None else own
+            before = {(one.path, one.message) for one in own}
         overrides = variant_overrides(node)
         source, lost = apply(base, overrides)
-        yield from lost
+        wrong = tuple(f"{one.path}." for one in own or () if one.path)
+        yield from (one for one in lost if not f"{one.path}.".startswith(wrong))  # else the way itself is broken
         lines = {override.key.line for override in overrides}
         for one in _validated(source, known)[1]:
             if (one.path, one.message) in before:

@@ -47,8 +47,7 @@ class Ramps(Strict):
     """Where the off-ramps are and what they cost."""
 
     after: Annotated[
-        Literal["all"]
-        | Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)],
+        Literal["all"] | Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)],
         by_shape("all, or a list of layers such as [2, 4, 8]"),
     ]
     """Layers followed by a ramp, counted from 1 after `repeat`, or `all` (the last has the model's head)."""

@@ -86,9 +86,9 @@ def locate(tree: Node, path: Sequence[str | int]) -> Place:
     mark = value = tree
     known: list[str | int] = []
     for index, step in enumerate(path):
-        if is_invented(step):
-            continue
         below = value.child(step)
+        if below is None and is_invented(step):
+            continue
         if below is None and isinstance(step, int) and isinstance(value.value, dict):
             continue
         if below is None:

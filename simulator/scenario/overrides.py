@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from simulator.errors import Problem
-from simulator.scenario.base import nearest, shorten, unknown
+from simulator.scenario.base import shorten, unknown
 from simulator.scenario.nodes import Entry, Node, printable
 from simulator.scenario.source import Source
 from simulator.scenario.yamltext import Unreadable, read_tree
@@ -75,9 +75,7 @@ def clashes(source: Source, chosen: Sequence[tuple[str, Sequence[Override]]]) ->
             near = (taken[path] for path in taken if _overlap(path, one.path))
             other = next(near, None)
             if other is not None:
-                both = (
-                    f"is set twice, by {other} and by {name}" if other != name else f"is set twice by {name}"
-                )
+                both = f"is set twice, by {other} and by {name}" if other != name else f"is set twice by {name}"
                 problems.append(source.at(one.key, both, ".".join(one.path)))
             taken[one.path] = name
     return problems
@@ -115,9 +113,7 @@ def _replaced_item(node: Node, one: Override, depth: int, before: str) -> Node:
     assert isinstance(items, list)
     step = one.path[depth]
     if not (step.isascii() and step.isdigit() and len(step) < 9 and int(step) < len(items)):
-        raise NoSuchPath(
-            f"{before} is a list with the entries 0 to {len(items) - 1}, it has no entry {step!r}"
-        )
+        raise NoSuchPath(f"{before} is a list with the entries 0 to {len(items) - 1}, it has no entry {step!r}")
     index = int(step)
     below = one.value if depth == len(one.path) - 1 else _replaced(items[index], one, depth + 1)
     return replace(node, value=[*items[:index], below, *items[index + 1 :]])
@@ -126,10 +122,8 @@ def _replaced_item(node: Node, one: Override, depth: int, before: str) -> Node:
 def _check_name(entries: dict[str, Entry], one: Override, depth: int) -> None:
     """A path must not invent a pool or service in passing; a whole one, as a mapping, may be added."""
     whole = depth == len(one.path) - 1 and isinstance(one.value.value, dict)
-    if one.path[:depth] not in NAMED:
-        return
     name = one.path[depth]
-    if not whole or nearest(name, entries) not in (None, name):
+    if one.path[:depth] in NAMED and not whole:
         raise NoSuchPath(unknown(f"name in {'.'.join(one.path[:depth])}:", name, entries))
 
 

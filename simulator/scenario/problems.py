@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from simulator.errors import Problem
 from simulator.scenario.base import Strict, nearest, shorten, tag_of
-from simulator.scenario.nodes import Place, locate, printable
+from simulator.scenario.nodes import Place, is_invented, locate, printable
 from simulator.scenario.source import Source, dotted
 
 HINTS = 60
@@ -107,7 +107,7 @@ def _got(source: Source, path: tuple[str | int, ...], message: str) -> str:
     if place.missing or isinstance(place.value.value, dict | list):
         return ""
     found = place.value.found()
-    quoted = (repr(found), f"`{found}`")
+    quoted = (repr(found), repr(place.value.raw), f"`{found}`")
     return "" if any(text in message for text in quoted) else f", got {found}"
 
 
@@ -173,12 +173,11 @@ def _without_renamed(root: type[Strict], wrong: list[Wrong]) -> list[Wrong]:
     for one in wrong[: 10 * HINTS]:
         if one.error is not None and one.error["type"] == "extra_forbidden":
             keys = _keys(_kind_at(root, one.error["at"][:-1]))
-            near = keys if one.path[-1] == "<<" else [nearest(str(one.path[-1]), keys)]
-            meant.update((*one.path[:-1], key) for key in near)
+            key = str(one.error["at"][-1])
+            near = keys if key == "<<" else [nearest(key, keys)]
+            meant.update((*one.path[:-1], known) for known in near)
     return [
-        one
-        for one in wrong
-        if not (one.error is not None and one.error["type"] == "missing" and one.path in meant)
+        one for one in wrong if not (one.error is not None and one.error["type"] == "missing" and one.path in meant)
     ]
 
 
@@ -201,7 +200,7 @@ def _below(kind: Any, step: str | int) -> Any:
             if (info.alias or name) == step:
                 return _bare(info.annotation)
         return None
-    if isinstance(step, str) and step.startswith("<"):
+    if get_origin(kind) is not dict and is_invented(step):
         return next((_bare(member) for member in get_args(kind) if tag_of(member) == step), None)
     arguments = get_args(kind)
     if get_origin(kind) is dict:

@@ -41,9 +41,7 @@ class Quantity:
             ),
         )
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """A text with one of the units, or 0."""
         del schema, handler
         names = "|".join(re.escape(unit).replace("\\/", "/") for unit in self.dimension.units)
@@ -77,9 +75,7 @@ class ShareOf:
         del source, handler
         return core_schema.no_info_plain_validator_function(self.read)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """A percentage as text, or a number between 0 and 1."""
         del schema, handler
         number = {"type": "number", "minimum": 0, "maximum": 1}
@@ -93,14 +89,10 @@ class Shorthand:
     text: Quantity | None = None
     """A quantity that stands for a mapping; None: one item that stands for a list of one."""
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Either form."""
         full = handler(schema)
-        short = (
-            full["items"] if self.text is None else self.text.__get_pydantic_json_schema__(schema, handler)
-        )
+        short = full["items"] if self.text is None else self.text.__get_pydantic_json_schema__(schema, handler)
         return {"anyOf": [short, full]}
 
 

@@ -74,9 +74,7 @@ class Service(Strict):
     """Latency objective."""
     workload: Workload
     """How requests arrive."""
-    classes: Annotated[tuple[RequestClass, ...], Field(strict=False, min_length=1, max_length=100)] | None = (
-        None
-    )
+    classes: Annotated[tuple[RequestClass, ...], Field(strict=False, min_length=1, max_length=100)] | None = None
     """Kinds of request; left out: one."""
     queue: Queue = Queue()
     """Who may wait."""
@@ -86,9 +84,9 @@ class Service(Strict):
     """Random factor on service times."""
     deployment: Deployment | None = None
     """What is deployed, for the whole run."""
-    deployments: (
-        Annotated[tuple[TimedDeployment, ...], Field(strict=False, min_length=1, max_length=10_000)] | None
-    ) = None
+    deployments: Annotated[tuple[TimedDeployment, ...], Field(strict=False, min_length=1, max_length=10_000)] | None = (
+        None
+    )
     """What is deployed when: a list of deployments, each with its start `from`."""
 
     @property
@@ -115,9 +113,7 @@ class Service(Strict):
         yield from self._window_rules()
 
     def _all_have_slo(self) -> bool:
-        return self.slo is not None or bool(
-            self.classes and all(kind.slo is not None for kind in self.classes)
-        )
+        return self.slo is not None or bool(self.classes and all(kind.slo is not None for kind in self.classes))
 
     def _class_rules(self) -> Iterator[Rule]:
         seen: set[str] = set()

@@ -60,8 +60,10 @@ def _choose(value: Any, members: Mapping[str, Any]) -> str:
     kind = value.get("kind")
     if kind is None:
         raise refuse("must say its `kind`: diurnal, spike or ramp")
-    if not isinstance(kind, str) or kind not in SHAPES:
-        raise refuse((("kind",), unknown("kind of shape", str(kind), SHAPES)))
+    if not isinstance(kind, str):
+        raise refuse((("kind",), f"must be one of {', '.join(SHAPES)}"))
+    if kind not in SHAPES:
+        raise refuse((("kind",), unknown("kind of shape", kind, SHAPES)))
     return tag_of(SHAPES[kind])
 
 

@@ -45,9 +45,7 @@ class ConstantTime(Strict):
         return units.write(self.seconds, units.DURATION)
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """A bare duration."""
         return Quantity(units.DURATION).__get_pydantic_json_schema__(schema, handler)
 

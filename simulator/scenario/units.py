@@ -84,9 +84,7 @@ _TIME_HINTS = {
 }
 
 DURATION = Dimension("duration", _SECONDS, ("ms", "s"), 1e10, _TIME_HINTS)
-SIZE = Dimension(
-    "size", _bytes(), ("MB", "GiB"), 1e18, {"G": "GB or GiB", "M": "MB or MiB", "K": "KB or KiB"}
-)
+SIZE = Dimension("size", _bytes(), ("MB", "GiB"), 1e18, {"G": "GB or GiB", "M": "MB or MiB", "K": "KB or KiB"})
 RATE = Dimension(
     "rate",
     {f"/{unit}": 1 / factor for unit, factor in _SECONDS.items() if unit not in ("us", "µs", "μs", "ns")},
@@ -129,9 +127,7 @@ def parse(value: object, dimension: Dimension) -> float:
         raise UnitError(f"must be a {dimension.name} such as {dimension.example}")
     match = _QUANTITY.fullmatch(value) if len(value) <= MAX_TEXT else None
     if match is None:
-        raise UnitError(
-            f"is not a {dimension.name}: write a number and its unit, such as {dimension.example}"
-        )
+        raise UnitError(f"is not a {dimension.name}: write a number and its unit, such as {dimension.example}")
     number, unit = match.groups()
     if not unit:
         return _bare(float(number), dimension)
@@ -152,7 +148,7 @@ def parse_share(value: object) -> float:
         if match:
             percent = bool(match[2])
             number = Fraction(match[1]) / (100 if percent else 1)
-            value = float(number) if abs(number) < 10**6 else math.copysign(1e6, number)
+            value = float(max(Fraction(-2), min(number, Fraction(1000))))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnitError("must be a share such as 99% or 0.99")
     if 1 < value <= 100 and not percent:
@@ -163,7 +159,7 @@ def parse_share(value: object) -> float:
 
 
 def write(value: float, dimension: Dimension) -> str:
-    """The shortest text that :func:`parse` reads back as exactly this SI value.
+    """The simplest text that :func:`parse` reads back as exactly this SI value.
 
     >>> write(0.25, DURATION), write(16384.0, SIZE), write(0.0, RATE)
     ('250ms', '16KiB', '0')
@@ -172,12 +168,10 @@ def write(value: float, dimension: Dimension) -> str:
         return "0"
     numbers = {unit: _plain(float(Fraction(value) / factor)) for unit, factor in dimension.units.items()}
     exact = [
-        number + unit
-        for unit, number in numbers.items()
-        if float(Fraction(number) * dimension.units[unit]) == value
+        number + unit for unit, number in numbers.items() if float(Fraction(number) * dimension.units[unit]) == value
     ]
     base = next(unit for unit, factor in dimension.units.items() if factor == 1)
-    return min(exact, key=len, default=_plain(value) + base)
+    return min(exact, key=lambda text: ("." in text or "e" in text, len(text)), default=_plain(value) + base)
 
 
 def _plain(number: float) -> str:

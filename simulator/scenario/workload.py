@@ -141,9 +141,7 @@ class Think(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        return (
-            {"mean": value} if isinstance(value, str | int | float) and not isinstance(value, bool) else value
-        )
+        return {"mean": value} if isinstance(value, str | int | float) and not isinstance(value, bool) else value
 
     def rules(self) -> Iterator[Rule]:
         """Lognormal times need their spread; the others have none to choose."""
@@ -191,12 +189,12 @@ def _choose(value: Any, members: Mapping[str, Any]) -> str:
         keys = [key for key in _BY_KEY if key in value]
         keys = keys or [near for near in (nearest(str(key), _BY_KEY) for key in value) if near]
         if not keys:
-            raise refuse(
-                "must say its `process` (poisson, gamma, mmpp, closed) or name a `trace` or `rates` file"
-            )
+            raise refuse("must say its `process` (poisson, gamma, mmpp, closed) or name a `trace` or `rates` file")
         process = _BY_KEY[keys[0]]
-    if not isinstance(process, str) or process not in PROCESSES:
-        raise refuse((("process",), unknown("process", str(process), PROCESSES)))
+    if not isinstance(process, str):
+        raise refuse((("process",), f"must be one of {', '.join(PROCESSES)}"))
+    if process not in PROCESSES:
+        raise refuse((("process",), unknown("process", process, PROCESSES)))
     return tag_of(PROCESSES[process])
 
 

@@ -154,20 +154,14 @@ class _Builder:
     def _check_tag(self, event: Any, line: int, column: int) -> None:
         if event.tag is not None:
             tag = shorten(printable(str(event.tag).replace("tag:yaml.org,2002:", "!!")))
-            self.problems.append(
-                Problem(f"YAML tags such as {tag} are not used here, remove it", None, line, column)
-            )
+            self.problems.append(Problem(f"YAML tags such as {tag} are not used here, remove it", None, line, column))
 
     def _alias(self, anchor: str, line: int, column: int) -> None:
         if anchor not in self._anchors:
-            raise Unreadable(
-                f"the alias *{shorten(anchor)} has no anchor &{shorten(anchor)} before it", line, column
-            )
+            raise Unreadable(f"the alias *{shorten(anchor)} has no anchor &{shorten(anchor)} before it", line, column)
         node = self._anchors[anchor]
         if node is None:
-            raise Unreadable(
-                f"the alias *{shorten(anchor)} lies inside its own anchor: an endless loop", line, column
-            )
+            raise Unreadable(f"the alias *{shorten(anchor)} lies inside its own anchor: an endless loop", line, column)
         self._add(node, None)
 
     def _add(self, node: Node, anchor: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_events_of_a_thread_do_not_overlap() -> None:
             threads[event["pid"], event["tid"]].append((event["ts"], event["ts"] + event["dur"]))
     for spans in threads.values():
         spans.sort()
-        assert all(left[1] <= right[0] + 1e-3 for left, right in zip(spans, spans[1:]))
+        assert all(left[1] <= right[0] + 1e-3 for left, right in pairwise(spans))
 
 
 def test_overlapping_transfers_are_asynchronous() -> None:
@@ -117,9 +118,7 @@ def test_queue_lengths_by_hand() -> None:
 
 def test_drops_wait_where_they_would_have_gone_next() -> None:
     portions = [PortionInfo(0, 1, 2, 0.0), PortionInfo(0, 3, 4, 0.0)]
-    facts = record(
-        [Ask(0.0, 5.0, Outcome.DROPPED)], [Batch(1.0, 2.0, [(0, 0.0)], free=3.0)], portions=portions
-    )
+    facts = record([Ask(0.0, 5.0, Outcome.DROPPED)], [Batch(1.0, 2.0, [(0, 0.0)], free=3.0)], portions=portions)
     times, waiting = queue_lengths(facts, 1)
     assert (times.tolist(), waiting.tolist()) == ([3.0, 5.0], [1, 0])
     taken_back = record(

@@ -24,9 +24,7 @@ def figures(count: int = 3, classes: int = 1, **named: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("classes", [1, 3])
 def test_eighty_columns_are_enough(count: int, classes: int) -> None:
-    text = result_table(
-        figures(count, classes, warnings=["the load is above what portion 1-2 can serve " * 3]), 80
-    )
+    text = result_table(figures(count, classes, warnings=["the load is above what portion 1-2 can serve " * 3]), 80)
     assert max(len(line) for line in text.splitlines()) <= 80
     assert not any(line != line.rstrip() for line in text.splitlines())
 
@@ -52,9 +50,7 @@ def test_table_shows_what_matters() -> None:
 def test_every_mean_has_its_interval_over_replications() -> None:
     text = result_table(figures(3))
     for line in text.splitlines():
-        if line.strip().startswith(
-            ("latency, mean", "latency, p99", "throughput", "fill", "cost per million")
-        ):
+        if line.strip().startswith(("latency, mean", "latency, p99", "throughput", "fill", "cost per million")):
             assert "±" in line
     assert "±" not in result_table(figures(1))
 
@@ -102,7 +98,14 @@ SATURATION: dict[str, Any] = {
             "bottleneck": {"kind": "portion", "name": "5-12"},
             "margin": 0.23,
         },
-        "idle": {"max_rate": None, "ci95": None, "load_factor": None, "bottleneck": None, "margin": None},
+        "idle": {
+            "max_rate": None,
+            "ci95": None,
+            "load_factor": None,
+            "bottleneck": None,
+            "margin": None,
+            "note": "never",
+        },
     }
 }
 
@@ -110,6 +113,7 @@ SATURATION: dict[str, Any] = {
 def test_saturation_as_text() -> None:
     text = saturation_table(SATURATION)
     assert max(len(line) for line in text.splitlines()) <= 80
+    assert text.endswith("idle: never")
     for word in ("1,234", "1,200", "1,260", "1.230 x", "23.00 %", "portion 5-12", "idle"):
         assert word in text
 
@@ -119,3 +123,4 @@ def test_saturation_as_csv() -> None:
     assert math.isclose(float(first["max_rate"]), 1234.5)
     assert first["bottleneck"] == "5-12"
     assert second["load_factor"] == ""
+    assert (first["note"], second["note"]) == ("", "never")

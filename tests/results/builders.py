@@ -190,9 +190,7 @@ def tandem(
     _play(draw, survivors, asks, visits, max_wait, 1, False, [True] * count)
     duration = arrivals[-1] + 0.5
     infos = [ClassInfo(f"k{number}", 0, 0.3 + 0.2 * number) for number in range(classes)]
-    named = (
-        service("chat", *infos) if classes > 1 else replace(service(), classes=(replace(CLASS, slo_s=0.4),))
-    )
+    named = service("chat", *infos) if classes > 1 else replace(service(), classes=(replace(CLASS, slo_s=0.4),))
     return record(
         asks,
         visits,

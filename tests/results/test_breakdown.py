@@ -75,9 +75,7 @@ def test_an_instant_service_still_counts_its_wait() -> None:
 
 def test_the_tail_is_the_slowest_hundredth() -> None:
     asks = [Ask(float(row), row + 0.5 + (row == 7)) for row in range(100)]
-    visits = [
-        Batch(ask.arrival + 0.25, ask.finish or 0.0, [(row, ask.arrival)]) for row, ask in enumerate(asks)
-    ]
+    visits = [Batch(ask.arrival + 0.25, ask.finish or 0.0, [(row, ask.arrival)]) for row, ask in enumerate(asks)]
     facts = record(asks, visits, duration=100.0, end=200.0)
     chat = metrics(facts)["services"]["chat"]
     # 100 requests: p99 is the 99th value, 0.5, so that all are at least as slow
@@ -100,9 +98,7 @@ def test_a_record_whose_parts_do_not_add_up_is_our_fault() -> None:
     faults=st.booleans(),
     classes=st.integers(1, 3),
 )
-def test_parts_add_up_for_any_record(
-    seed: int, count: int, max_wait: float, faults: bool, classes: int
-) -> None:
+def test_parts_add_up_for_any_record(seed: int, count: int, max_wait: float, faults: bool, classes: int) -> None:
     facts = tandem(seed, count, max_wait=max_wait, faults=faults, classes=classes)
     chat = metrics(facts)["services"]["chat"]
     for tree in (chat, *chat.get("classes", {}).values()):

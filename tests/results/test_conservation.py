@@ -20,9 +20,7 @@ def test_consistent_records_pass(seed: int, count: int, faults: bool, warmup: fl
 
 
 def test_inside_until_the_end() -> None:
-    check_conservation(
-        alone([Ask(1.0, None, Outcome.INSIDE), Ask(2.0, 3.0), Ask(2.0, 2.0, Outcome.REJECTED)])
-    )
+    check_conservation(alone([Ask(1.0, None, Outcome.INSIDE), Ask(2.0, 3.0), Ask(2.0, 2.0, Outcome.REJECTED)]))
 
 
 def broken(part: str, **arrays: object) -> RunRecord:

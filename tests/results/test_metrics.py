@@ -60,9 +60,7 @@ def test_exits_accuracy_and_layers() -> None:
 
 
 @pytest.mark.parametrize(("exit_layer", "accuracy"), [(4, 0.93), (2, None)])
-def test_accuracy_of_the_full_model_only_when_every_answer_is_full(
-    exit_layer: int, accuracy: float | None
-) -> None:
+def test_accuracy_of_the_full_model_only_when_every_answer_is_full(exit_layer: int, accuracy: float | None) -> None:
     info = type(service())("chat", (ClassInfo("all", 0, math.inf),), False, None, 0.93)
     figures = metrics(alone([Ask(1.0, 2.0, exit_layer=exit_layer)], services=[info]))["services"]["chat"]
     assert figures["accuracy"] == accuracy
@@ -133,9 +131,7 @@ def test_services_are_kept_apart() -> None:
 def test_portion_figures_are_clipped_to_the_window() -> None:
     asks = [Ask(0.0, 3.0), Ask(0.0, 3.0), Ask(4.0, 6.0)]
     visits = [
-        Batch(
-            1.0, 3.0, [(0, 0.0), (1, 0.5)]
-        ),  # starts before the window: busy counts from 2.0, size does not
+        Batch(1.0, 3.0, [(0, 0.0), (1, 0.5)]),  # starts before the window: busy counts from 2.0, size does not
         Batch(5.0, 6.0, [(2, 4.0)], free=6.5),
     ]
     facts = record(asks, visits, machines=[Replica(released=8.0), Replica(number=1, ready=6.0)], warmup=2.0)
@@ -149,9 +145,7 @@ def test_portion_figures_are_clipped_to_the_window() -> None:
 
 
 def test_overlapped_transfers_do_not_occupy_the_replica() -> None:
-    facts = record(
-        [Ask(0.0, 9.0)], [Batch(0.0, 2.0, [(0, 0.0)], free=5.0, idle=2.0), Batch(5.0, 9.0, [(0, 5.0)])]
-    )
+    facts = record([Ask(0.0, 9.0)], [Batch(0.0, 2.0, [(0, 0.0)], free=5.0, idle=2.0), Batch(5.0, 9.0, [(0, 5.0)])])
     (portion,) = metrics(facts)["services"]["chat"]["portions"]
     assert portion["utilization"] == pytest.approx((2 + 4) / 10)
 
@@ -165,9 +159,7 @@ def test_whole_numbers_of_replicas_are_integers() -> None:
 def test_serial_portions_share_the_replicas_of_the_first() -> None:
     visits = [Batch(0.0, 2.0, [(0, 0.0)]), Batch(2.0, 5.0, [(0, 2.0)], portion=1)]
     portions = [PortionInfo(0, 1, 2, 0.0), PortionInfo(0, 3, 4, 0.0)]
-    first, second = metrics(record([Ask(0.0, 5.0)], visits, portions=portions))["services"]["chat"][
-        "portions"
-    ]
+    first, second = metrics(record([Ask(0.0, 5.0)], visits, portions=portions))["services"]["chat"]["portions"]
     assert (first["replicas"], second["replicas"]) == (1, 1)
     assert (first["utilization"], second["utilization"]) == (pytest.approx(0.2), pytest.approx(0.3))
 

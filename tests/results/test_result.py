@@ -84,16 +84,12 @@ def test_known_metrics_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -
 def missing(*classes: ClassInfo, target: float | None) -> list[str]:
     asks = [Ask(float(row), row + 1.0 + (row == 3), kind=row % len(classes)) for row in range(8)]
     info = replace(service("chat", *classes, target=target), named_classes=len(classes) > 1)
-    return [
-        str(miss) for miss in Result.build("demo", 0, "simpy", "", [alone(asks, services=[info])]).misses()
-    ]
+    return [str(miss) for miss in Result.build("demo", 0, "simpy", "", [alone(asks, services=[info])]).misses()]
 
 
 def test_misses_name_the_service_and_the_class() -> None:
     assert missing(ClassInfo("all", 0, 1.5), target=0.8) == []
-    assert missing(ClassInfo("all", 0, 1.5), target=0.9) == [
-        "chat: 0.875 of requests meet the objective, 0.9 asked"
-    ]
+    assert missing(ClassInfo("all", 0, 1.5), target=0.9) == ["chat: 0.875 of requests meet the objective, 0.9 asked"]
     assert missing(ClassInfo("all", 0, math.inf), target=None) == []
     two = missing(ClassInfo("a", 0, 1.5), ClassInfo("b", 0, 1.5), target=0.8)
     assert two == ["chat, class b: 0.75 of requests meet the objective, 0.8 asked"]

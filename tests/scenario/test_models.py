@@ -12,11 +12,7 @@ from simulator.scenario.workload import Closed, Gamma, Mmpp, Poisson, Rates, Tra
 
 
 def with_workload(small, text):
-    return (
-        loads(small.split("variants:")[0].replace("{process: poisson, rate: 200/s}", text))
-        .services["chat"]
-        .workload
-    )
+    return loads(small.split("variants:")[0].replace("{process: poisson, rate: 200/s}", text)).services["chat"].workload
 
 
 def test_defaults(small):
@@ -73,7 +69,9 @@ def test_deployments_and_deployment_have_one_timeline(small):
     window = tail.strip().replace("\n", "\n    ")
     text = (
         head
-        + f"    deployments:\n        - from: 0s\n          {window}\n        - from: 1h\n          {window}\n"
+        + "    deployments:\n"
+        + f"        - from: 0s\n          {window}\n"
+        + f"        - from: 1h\n          {window}\n"
     )
     assert [start for start, _ in loads(text).services["chat"].timeline] == [0, 3600]
 

@@ -73,7 +73,7 @@ def test_bad_set_points_at_the_option(small, text, said):
 
 def test_problems_that_an_override_causes_elsewhere_point_at_the_file(small):
     (one,) = problems(small, sets=["cluster.pools.gpu.count=2"])
-    assert one.line == 20
+    assert one.line == 21
     assert "which has 2" in one.message
 
 
@@ -101,7 +101,7 @@ def test_two_variants_setting_one_key_is_an_error(small, path):
     )
     (one,) = problems(text, variants=["busy", "other"])
     assert "is set twice, by the variant 'busy' and by the variant 'other'" in one.message
-    assert one.line == 24
+    assert one.line == 25
 
 
 def test_two_sets_of_one_key_is_an_error(small):
@@ -111,7 +111,7 @@ def test_two_sets_of_one_key_is_an_error(small):
 
 def test_unchosen_variants_are_checked_at_their_own_lines(small):
     (one,) = problems(small + "  slow: {services.chat.workload.rate: -5/s}\n")
-    assert (one.line, one.column) == (24, 40)
+    assert (one.line, one.column) == (25, 39)
     assert "must not be negative" in one.message
     assert one.message.endswith("(variant 'slow')")
 

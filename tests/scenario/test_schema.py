@@ -18,9 +18,7 @@ DESIGN = ROOT.parent / "shared" / "DESIGN.md"
 
 
 def errors(text):
-    return [
-        error.message for error in Draft7Validator(json_schema()).iter_errors(read_tree(text).root.plain())
-    ]
+    return [error.message for error in Draft7Validator(json_schema()).iter_errors(read_tree(text).root.plain())]
 
 
 def test_schema_is_draft_7():
@@ -34,9 +32,7 @@ def test_schema_is_draft_7():
 
 def test_shipped_schema_is_current():
     shipped = (ROOT / "scenarios" / "scenario.schema.json").read_text(encoding="utf-8")
-    assert json.loads(shipped) == json_schema(), (
-        "write it again: plan schema > scenarios/scenario.schema.json"
-    )
+    assert json.loads(shipped) == json_schema(), "write it again: plan schema > scenarios/scenario.schema.json"
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)

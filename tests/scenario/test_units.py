@@ -76,7 +76,7 @@ def test_doubling_the_text_doubles_the_value(number):
 
 @given(dimensions, st.floats().filter(lambda value: value != 0))
 def test_bare_numbers_are_refused(dimension, value):
-    with pytest.raises(UnitError, match="needs its unit|must be a finite"):
+    with pytest.raises(UnitError, match=r"needs its unit|must be a finite"):
         parse(value, dimension)
 
 
@@ -122,9 +122,7 @@ def test_share_as_number_and_percentage(share):
     assert parse_share(percentage) == float(Fraction(percentage[:-1]) / 100)
 
 
-@pytest.mark.parametrize(
-    "value", ["101%", 1.5, 99, -0.1, "-1%", "99 percent", True, None, math.nan, "1e500%", "%"]
-)
+@pytest.mark.parametrize("value", ["101%", 1.5, 99, -0.1, "-1%", "99 percent", True, None, math.nan, "1e500%", "%"])
 def test_shares_refused(value):
     with pytest.raises(UnitError, match="must be a share"):
         parse_share(value)

@@ -40,22 +40,20 @@ def _calibrate() -> None:
 
 @app.command()
 def fit(
-    rows: Annotated[Path, typer.Argument(help="Measured rows (CSV).", show_default=False)],
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="Measured rows (CSV).", show_default=False)],
     kind: Annotated[
-        Kind, typer.Option("--kind", help="batch: time by batch size; gemm: time by m, n, k and dtype.")
-    ] = Kind.BATCH,
-    time: Annotated[
-        str | None, typer.Option("--time", metavar="COLUMN", help="Column of the measured times.")
+        Kind | None,
+        typer.Option("--kind", help="batch: time by batch size; gemm: by m, n, k, dtype (default: by the columns)."),
     ] = None,
+    time: Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column of the measured times.")] = None,
     unit: Annotated[
         Unit | None, typer.Option("--unit", help="Unit of the times (default: from the column's suffix).")
     ] = None,
     group: Annotated[
         str | None,
-        typer.Option(
-            "--group", metavar="A,B,C", help="Columns that part the rows into groups, one fit each."
-        ),
+        typer.Option("--group", metavar="A,B,C", help="Columns that part the rows into groups, one fit each."),
     ] = None,
+    batch: Annotated[str | None, typer.Option("--batch", metavar="COLUMN", help="Column of the batch sizes.")] = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
     target: Annotated[
         Path | None,
@@ -67,6 +65,15 @@ def fit(
     """Fit a cost law to measured rows; its error is that on held-out rows."""
     from simulator.cli.calibrate import run_fit
 
-    columns = [name.strip() for name in group.split(",")] if group else []
-    text = run_fit(rows, kind.value, time, unit and unit.value, columns, folds, target, as_json)
+    text = run_fit(
+        rows,
+        kind=kind and kind.value,
+        time=time,
+        unit=unit and unit.value,
+        group=group,
+        folds=folds,
+        output=target,
+        as_json=as_json,
+        batch=batch,
+    )
     output.emit(text)

@@ -11,9 +11,9 @@ from simulator.cli import options, output
 
 def command(
     kind: Annotated[
-        str | None, typer.Argument(help="devices or models (default: the names of both).")
+        str | None, typer.Argument(metavar="KIND", help="devices or models (default: the names of both).")
     ] = None,
-    name: Annotated[str | None, typer.Argument(help="Show this device or model alone.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this device or model alone.")] = None,
     fmt: options.FormatChoice = None,
     as_json: options.AsJson = False,
     debug: options.Debug = False,

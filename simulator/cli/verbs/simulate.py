@@ -29,9 +29,7 @@ def command(
     seed: options.Seed = None,
     replications: Annotated[
         str | None,
-        typer.Option(
-            "--replications", "-n", metavar="N|auto", help="Replications, instead of the scenario's."
-        ),
+        typer.Option("--replications", "-n", metavar="N|auto", help="Replications, instead of the scenario's."),
     ] = None,
     engine: options.EngineChoice = None,
     sets: options.Sets = None,
@@ -40,22 +38,16 @@ def command(
     as_json: options.AsJson = False,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Write tables of requests, batches and portions here."
-        ),
+        typer.Option("--output", "-o", metavar="DIR", help="Write tables of requests, batches and portions here."),
     ] = None,
     table_format: Annotated[
         TableFormat, typer.Option("--table-format", help="Format of the tables of -o.")
     ] = TableFormat.CSV,
     timeline: Annotated[
         Path | None,
-        typer.Option(
-            "--timeline", metavar="FILE", help="Write the first replication as a trace for Perfetto."
-        ),
+        typer.Option("--timeline", metavar="FILE", help="Write the first replication as a trace for Perfetto."),
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Exit with 3 when a service misses its SLO.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 3 when a service misses its SLO.")] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -85,9 +77,7 @@ def _replications(text: str | None) -> int | str | None:
     if text is None or text == "auto":
         return text
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise typer.BadParameter(
-            f"{text!r} is neither a number from 1 nor auto", param_hint="'--replications'"
-        )
+        raise typer.BadParameter(f"{text!r} is neither a number from 1 nor auto", param_hint="'--replications'")
     return int(text)
 
 

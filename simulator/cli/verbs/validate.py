@@ -15,7 +15,7 @@ BAD_SCENARIO = 2
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(help="Scenario files (YAML).", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="SCENARIO", help="Scenario files (YAML).", show_default=False)],
     sets: options.Sets = None,
     variants: options.Variants = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
@@ -31,9 +31,7 @@ def command(
         try:
             load(file, sets=sets or (), variants=variants or ())
         except ScenarioError as error:
-            found.append(
-                {"file": str(file), "ok": False, "problems": [asdict(item) for item in error.problems]}
-            )
+            found.append({"file": str(file), "ok": False, "problems": [asdict(item) for item in error.problems]})
             if not as_json:
                 typer.echo(str(error), err=True)
         else:

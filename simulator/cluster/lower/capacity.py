@@ -25,9 +25,9 @@ class PortionCapacity:
 def capacities(service: Service, deployment: Deployment) -> list[PortionCapacity]:
     """Upper bound of the rate by portion, in requests of the whole service per second.
 
-    A kind of n replicas serves at most ``n max_b b / (T(b) + transfer)`` a second; requests of the service divide that by
-    the share that reaches the portion. Serial replicas pass through all portions, so their times add up. Compact
-    batches shrink inside a portion, for which this is only a lower bound, and they are left out.
+    A kind of n replicas serves at most ``n max_b b / T(b)`` a second (transfers would only lower it); requests of the
+    service divide that by the share that reaches the portion. Serial replicas pass through all portions, so their times
+    add up. Compact batches shrink inside a portion, for which this is only a lower bound: they are left out.
     """
     found = []
     for index, replicas in zip(deployment.stations, deployment.replicas):
@@ -49,9 +49,6 @@ def _rate(kind: Kind, service: Service, deployment: Deployment) -> float:
     per_request = 0.0
     for phase in kind.phases:
         sizes = np.arange(1, phase.batch + 1)
-        busy = phase.time_s[1:].copy()
-        if phase is kind.phases[-1]:
-            busy += phase.transfer_s[1:] * (phase.transfer_s[1:] < busy)
         best = float(np.min(phase.time_s[1:] / sizes))
         share = survival(service.exits, deployment.exit_layer, phase.first_layer) if len(kind.phases) > 1 else 1.0
         per_request += share * best
@@ -60,8 +57,6 @@ def _rate(kind: Kind, service: Service, deployment: Deployment) -> float:
 
 def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
     """Statements about portions that are offered more than they can carry (allowed, but the reader must know)."""
-    if len(service.deployments) > 1:
-        return []
     name = service.info.name
     offered = mean_rate(
         service.workload,
@@ -70,13 +65,14 @@ def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
         service=name,
         problem=scenario.source.problem,
     )
-    if offered is None:
+    if offered is None or len(service.deployments) > 1:
         return []
     warnings = []
     for portion in capacities(service, service.deployments[0]):
         if offered > portion.rate:
             warnings.append(
-                f"service {name}, portion {portion.layers}: the load of {offered:.4g}/s is {offered / portion.rate:.0%} of "
-                f"the {portion.rate:.4g}/s that it can carry; the rest waits, is dropped or rejected"
+                f"service {name}, portion {portion.layers}: the load of {offered:.4g}/s is "
+                f"{offered / portion.rate:.0%} of the {portion.rate:.4g}/s that it can carry; the rest waits, "
+                "is dropped or rejected"
             )
     return warnings

@@ -1,4 +1,4 @@
-"""Which ramp answers which request: exit rows of a model and, for each deployment, the layer after which each row leaves."""
+"""Which ramp answers which request: exit rows of a model, and where each row leaves in a deployment."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ class ModelExits:
         scenario = self.costs.scenario
         table = load_table(scenario.source.folder / written.table)
         if table.exits != len(self.ramps) + 1:
-            message = f"has {table.exits} exits, the model {len(self.ramps)} ramps and its end: say `ramps: after` accordingly"
+            message = (
+                f"has {table.exits} exits, the model {len(self.ramps)} ramps and its end: "
+                "say `ramps: after` accordingly"
+            )
             raise ScenarioError(scenario.source.problem(("models", self.costs.name, "exits", "table"), message))
         return table
 
@@ -79,7 +82,7 @@ class ModelExits:
         return self.ramps
 
     def fires(self, deployment: Deployment) -> Bools:
-        """Whether the active ramp after each layer answers each row, shape (rows, layers); the last column always does."""
+        """Whether the active ramp after each layer answers each row, shape (rows, layers); the last always does."""
         if self.table is None:
             fired = np.zeros((1, self.layers), dtype=bool)
         else:
@@ -108,7 +111,8 @@ class ModelExits:
 
 def exit_layers(fired: Bools) -> Ints:
     """Layer after which each row leaves: the first that fires."""
-    return np.argmax(fired, axis=1).astype(np.int64) + 1
+    first: Ints = np.argmax(fired, axis=1).astype(np.int64) + 1
+    return first
 
 
 def survival(exits: Exits | None, leave: Ints, first_layer: int, draws: int = 4096) -> float:

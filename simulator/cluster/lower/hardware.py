@@ -36,7 +36,8 @@ class Hardware:
 def pools_of(scenario: Scenario) -> dict[str, Hardware]:
     """Every pool by name."""
     return {
-        name: _hardware(scenario, name, index, pool) for index, (name, pool) in enumerate(scenario.cluster.pools.items())
+        name: _hardware(scenario, name, index, pool)
+        for index, (name, pool) in enumerate(scenario.cluster.pools.items())
     }
 
 
@@ -49,7 +50,7 @@ def _hardware(scenario: Scenario, name: str, index: int, pool: Pool) -> Hardware
             device=None,
             memory_bytes=inline.memory,
             bandwidth=inline.memory_bandwidth,
-            peak=dict(inline.peak),
+            peak={str(precision): peak for precision, peak in inline.peak.items()},
             overhead_s=inline.overhead,
             load_bandwidth=pool.load_bandwidth,
             price_per_hour=pool.price_per_hour or 0.0,
@@ -76,7 +77,7 @@ def _hardware(scenario: Scenario, name: str, index: int, pool: Pool) -> Hardware
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Link from one pool to another: latency [s], bandwidth [B/s], and its number where transfers share it (else -1)."""
+    """Link from one pool to another: latency [s], bandwidth [B/s], and its number if it is shared (else -1)."""
 
     latency_s: float
     bandwidth: float

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from simulator import catalogue
 from simulator.cluster.lower.hardware import FP16_BYTES, PRECISION_BYTES, Hardware, missing_peak
@@ -42,11 +44,15 @@ class ModelCosts:
         if self.known is not None:
             weights, outputs = self.known.weight_bytes_per_layer, self.known.output_bytes
             return tuple(
-                Layer.model_construct(name=f"{self.known.name}-{i}", repeat=1, time=None, work=None, weights=weights, output=out)
+                Layer.model_construct(
+                    name=f"{self.known.name}-{i}", repeat=1, time=None, work=None, weights=weights, output=out
+                )
                 for i, out in enumerate(outputs, start=1)
             )
         names = layer_names(self.measured) or (self.name,)
-        return tuple(Layer.model_construct(name=n, repeat=1, time=None, work=None, weights=None, output=None) for n in names)
+        return tuple(
+            Layer.model_construct(name=n, repeat=1, time=None, work=None, weights=None, output=None) for n in names
+        )
 
     @cached_property
     def known(self) -> catalogue.CatalogueModel | None:
@@ -132,9 +138,9 @@ class ModelCosts:
         return ScenarioError([p if p.file else self.scenario.source.problem(place, p.message) for p in error.problems])
 
 
-def size_at(size: float | dict[str, float] | None, precision: str) -> float | None:
+def size_at(size: float | Mapping[Any, float] | None, precision: str) -> float | None:
     """A size at a precision [B]: as given for it, else the size at fp16 scaled by the bytes of the precision."""
-    if isinstance(size, dict):
+    if isinstance(size, Mapping):
         if precision in size:
             return size[precision]
         size = size.get("fp16")

@@ -25,7 +25,7 @@ class Steps:
 
 def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardware: Hardware) -> Steps:
     """Times of every layer and active ramp at 0 .. batch items; 0 items take no time."""
-    batches = np.arange(portion.batch + 1)
+    batches = np.arange(portion.batch + 1, dtype=np.float64)
     rows: list[Floats] = []
     ramp: list[int] = []
     extrapolated = False
@@ -71,8 +71,8 @@ def phase_of(
 ) -> Phase:
     """The lowered phase; ``floor_s`` is filled in once the portions after it are known. No route: nothing to send."""
     elapsed = left_to_right(steps.seconds)
-    survivors = np.arange(portion.batch + 1)
-    transfer = np.zeros(portion.batch + 1)
+    survivors = np.arange(portion.batch + 1, dtype=np.float64)
+    transfer: Floats = np.zeros(portion.batch + 1)
     if route is not None:
         transfer = route.latency_s + survivors * transfer_bytes / route.bandwidth
         transfer[0] = 0.0
@@ -99,7 +99,7 @@ def active_ramps(exits: ModelExits, deployment: Deployment, portion: Portion) ->
 
 
 def needed_memory(costs: ModelCosts, portions: list[Portion]) -> float | None:
-    """Memory that a replica needs for weights and for the largest layer's output of a full batch [B]; None when unknown."""
+    """Memory for the weights and for the largest output of a full batch [B]; None when unknown."""
     total, largest = 0.0, 0.0
     for portion in portions:
         for layer in range(portion.layers.first, portion.layers.last + 1):

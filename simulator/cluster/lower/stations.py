@@ -48,10 +48,14 @@ class StationBuilder:
     """Portions of all services so far; the ones made here are added."""
     warnings: list[str]
 
-    def build(self, timeline: Sequence[tuple[float, Deployment]]) -> tuple[list[lowered.Station], list[lowered.Deployment]]:
+    def build(
+        self, timeline: Sequence[tuple[float, Deployment]]
+    ) -> tuple[list[lowered.Station], list[lowered.Deployment]]:
         """All stations, and the deployments that name them."""
         drafts: list[Draft] = []
-        windows: list[tuple[float, Deployment, list[Draft], list[dict[KindKey, int]], list[dict[KindKey, tuple[float, ...]]]]] = []
+        windows: list[
+            tuple[float, Deployment, list[Draft], list[dict[KindKey, int]], list[dict[KindKey, tuple[float, ...]]]]
+        ] = []
         present: list[Draft] = []
         for number, (start, deployment) in enumerate(timeline):
             now: list[Draft] = []
@@ -130,7 +134,13 @@ class StationBuilder:
         return pairs.get((pool, after[0][0].pool), base)
 
     def _kind(
-        self, window: int, deployment: Deployment, members: list[Portion], first: int, position: int, route: Route | None
+        self,
+        window: int,
+        deployment: Deployment,
+        members: list[Portion],
+        first: int,
+        position: int,
+        route: Route | None,
     ) -> lowered.Kind:
         hardware = self.pools[members[0].pool]
         pool = hardware.pool
@@ -167,8 +177,8 @@ class StationBuilder:
             return
         message = (
             f"does not fit: portion {members[0].layers.first}-{members[-1].layers.last} needs {needed / 1e9:.2f} GB at "
-            f"{members[0].precision} and batch {members[0].batch}, a replica in pool {hardware.name!r} has {available / 1e9:.2f} GB; "
-            "cut the model, lower batch or precision, or raise devices_per_replica"
+            f"{members[0].precision} and batch {members[0].batch}, a replica in pool {hardware.name!r} has "
+            f"{available / 1e9:.2f} GB; cut the model, lower batch or precision, or raise devices_per_replica"
         )
         raise ScenarioError(self._problem(window, deployment, members[0], message))
 
@@ -181,7 +191,9 @@ class StationBuilder:
     def _warn(self, steps: Steps, portion: Portion, hardware: Hardware) -> None:
         where = f"service {self.service}, portion {portion.layers} on {hardware.name}"
         if steps.extrapolated:
-            self.warnings.append(f"{where}: batch {portion.batch} is beyond the measured rows, its time is extrapolated")
+            self.warnings.append(
+                f"{where}: batch {portion.batch} is beyond the measured rows, its time is extrapolated"
+            )
         if self.costs.is_estimate(hardware, portion.precision):
             self.warnings.append(
                 f"{where}: {self.costs.model.catalogue} is not measured there at {portion.precision}, "

@@ -1,4 +1,4 @@
-"""Laws of batch time in closed form: constant, affine, floor-affine, roofline, power, stairs, smooth floor."""
+"""Laws of batch time in closed form, from a constant to a floor with a round corner."""
 
 from __future__ import annotations
 
@@ -118,11 +118,13 @@ class RooflineLaw(_Formula):
 
     .. math:: t(b) = o + \\max\\left(\\frac{b F}{P},\\; \\frac{W + b A}{B}\\right)
 
-    ``o`` [s], ``flops`` F [FLOP per item], ``peak`` P [FLOP/s], ``weight_bytes`` W [B], ``item_bytes`` A [B per
-    item], ``bandwidth`` B [B/s]. Reference: Williams, Waterman, Patterson, CACM 52(4), 2009. A fit from times
-    alone cannot tell FLOP from speed: it sets ``peak`` and ``bandwidth`` to 1, the other figures are then seconds.
+    ``o`` [s], ``flops`` F [FLOP per item], ``peak`` P [FLOP/s], ``weight_bytes`` W [B], ``item_bytes`` A [B
+    per item], ``bandwidth`` B [B/s]. Reference: Williams, Waterman, Patterson, CACM 52(4), 2009. A fit from
+    times alone cannot tell FLOP from speed: it sets ``peak`` and ``bandwidth`` to 1, the other figures are
+    then seconds.
 
-    >>> RooflineLaw(o=0.0, flops=1e9, peak=1e12, weight_bytes=8e6, item_bytes=0.0, bandwidth=1e9).seconds([1, 16])
+    >>> law = RooflineLaw(o=0.0, flops=1e9, peak=1e12, weight_bytes=8e6, item_bytes=0.0, bandwidth=1e9)
+    >>> law.seconds([1, 16])
     array([0.008, 0.016])
     """
 
@@ -197,8 +199,8 @@ class Stairs(_Formula):
 
     .. math:: t(b) = a + c b + d \\lceil b / w \\rceil
 
-    ``a`` [s], ``c`` [s per item], ``d`` [s per tile], ``step`` w [items]. Reference: tile and wave quantization
-    of matrix products (NVIDIA, Matrix Multiplication Background User's Guide).
+    ``a`` [s], ``c`` [s per item], ``d`` [s per tile], ``step`` w [items]. Reference: tile and wave
+    quantization of matrix products (NVIDIA, Matrix Multiplication Background User's Guide).
 
     >>> Stairs(a=0.001, c=0.0, d=0.002, step=8).seconds([1, 8, 9])
     array([0.003, 0.003, 0.005])
@@ -230,7 +232,8 @@ class SmoothFloor(_Formula):
 
     .. math:: t(b) = \\left(f^q + (a + c b)^q\\right)^{1/q}
 
-    ``f`` [s], ``a`` [s], ``c`` [s per item], ``q`` >= 1 [-]: 1 adds, infinity is the sharp corner of floor-affine.
+    ``f`` [s], ``a`` [s], ``c`` [s per item], ``q`` >= 1 [-]: 1 adds, infinity is the sharp corner of
+    floor-affine.
 
     >>> SmoothFloor(f=0.003, a=0.0, c=0.001, q=2.0).seconds([4])
     array([0.005])

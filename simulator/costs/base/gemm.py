@@ -18,7 +18,8 @@ class GemmLaw(Law, Protocol):
     def seconds(self, m: ArrayLike, n: ArrayLike, k: ArrayLike, layout: ArrayLike | None = None) -> Floats:
         """Time [s] of an (m, k) by (k, n) product, shape of the broadcast inputs.
 
-        ``layout`` names how the operands lie in memory (``"NT"``); a law that was fitted without it ignores it.
+        ``layout`` names how the operands lie in memory (``"NT"``); a law that was fitted without it ignores
+        it.
         """
         ...
 
@@ -35,11 +36,11 @@ class GemmRoofline:
 
     .. math:: t = a + \\max\\left(\\frac{2 m n k}{P},\\; s_e (m k + n k + m n)\\right)
 
-    ``launch_s`` a [s], ``peak_flops`` P [FLOP/s], ``element_s`` s_e [s per element moved]. Three parameters of one device
-    and number format. Reference: Williams, Waterman, Patterson, CACM 52(4), 2009.
+    ``launch_s`` a [s], ``peak_flops`` P [FLOP/s], ``element_s`` s_e [s per element moved]. Three parameters
+    of one device and number format. Reference: Williams, Waterman, Patterson, CACM 52(4), 2009.
 
     >>> GemmRoofline(launch_s=2e-6, peak_flops=1e14, element_s=1e-12).seconds(8192, 8192, 8192).round(6)
-    array(0.010997)
+    np.float64(0.010997)
     """
 
     launch_s: float
@@ -70,12 +71,14 @@ class GemmRoofline:
 class GemmSmooth:
     """Launch plus a roofline with a round corner, whose efficiency grows with every side of the shape.
 
-    .. math:: t = a + \\left(\\left(\\frac{2 (m+h_m)(n+h_n)(k+h_k)}{P}\\right)^q + (s_A m k + s_B n k + s_C m n)^q\\right)^{1/q}
+    .. math:: t = a + \\left(c^q + d^q\\right)^{1/q}, \\quad c = \\frac{2 (m+h_m)(n+h_n)(k+h_k)}{P},
+              \\quad d = s_A m k + s_B n k + s_C m n
 
-    ``launch_s`` a [s]; ``peak_flops`` P [FLOP/s]; ``m_half``, ``n_half``, ``k_half`` h: the side at which half of the
-    peak is reached [elements] (a skinny m pays for a whole tile); ``input_s``, ``weight_s``, ``output_s`` s: time per
-    element moved [s], apart because inputs, quantized weights and outputs differ in bytes; ``sharpness`` q >= 1.
-    Reference: roofline (above) with Hockney's half-performance length n_1/2 for each side.
+    ``launch_s`` a [s]; ``peak_flops`` P [FLOP/s]; ``m_half``, ``n_half``, ``k_half`` h: the side at which
+    half of the peak is reached [elements] (a skinny m pays for a whole tile); ``input_s``, ``weight_s``,
+    ``output_s`` s: time per element moved [s], apart because inputs, quantized weights and outputs differ in
+    bytes; ``sharpness`` q >= 1. Reference: roofline (above) with Hockney's half-performance length n_1/2 for
+    each side.
 
     >>> law = GemmSmooth(1e-6, 1e14, 0, 0, 0, 1e-12, 1e-12, 1e-12, 2.0)
     >>> bool(law.seconds(64, 64, 64) > 1e-6)

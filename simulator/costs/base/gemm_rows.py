@@ -22,9 +22,9 @@ _CHUNK = 2000
 class Distance:
     """When two shapes are alike: their distance is a sum (``norm`` 1) or a root of squares (``norm`` 2).
 
-    Coordinates: log2 of m, n, k [octaves], each times its weight; the alignment of m; the waste of the last wave of
-    ``tile_m`` by ``tile_n`` tiles on ``units`` processors; 1 per differing character of the layout. ``noise`` is the share
-    of a row's residual that its neighbours cannot explain (the nugget of kriging).
+    Coordinates: log2 of m, n, k [octaves], each times its weight; the alignment of m; the waste of the last
+    wave of ``tile_m`` by ``tile_n`` tiles on ``units`` processors; 1 per differing character of the layout.
+    ``noise`` is the share of a row's residual that its neighbours cannot explain (the nugget of kriging).
     """
 
     norm: float = 2.0
@@ -52,8 +52,8 @@ class Distance:
 def krige(known: Floats, residuals: Floats, asked: Floats, *, norm: float, noise: float) -> Floats:
     """Residual at ``asked`` from the nearest ``known`` rows: simple kriging, exponential covariance, mean 0.
 
-    Reference: Cressie, Statistics for Spatial Data, 1993, section 3.2. Far from every row the answer tends to 0, that is,
-    to the trend. One small linear system per asked row, all of them solved together.
+    Reference: Cressie, Statistics for Spatial Data, 1993, section 3.2. Far from every row the answer tends to
+    0, that is, to the trend. One small linear system per asked row, all of them solved together.
     """
     from scipy.spatial import cKDTree
 
@@ -90,8 +90,9 @@ class GemmRows:
 
     .. math:: t(m,n,k) = g(m,n,k) \\, e^{r(m,n,k)}
 
-    ``trend`` g [s]; r [-] is kriged from ``residuals`` at the rows ``m``, ``n``, ``k`` (and ``layout``) by ``distance``.
-    Far from every row it is the trend. Asked without a layout, the most frequent one of the rows is meant.
+    ``trend`` g [s]; r [-] is kriged from ``residuals`` at the rows ``m``, ``n``, ``k`` (and ``layout``) by
+    ``distance``. Far from every row it is the trend. Asked without a layout, the most frequent one of the
+    rows is meant.
 
     >>> from simulator.costs.base.gemm import GemmRoofline
     >>> trend = GemmRoofline(0.0, 1e12, 0.0)

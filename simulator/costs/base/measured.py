@@ -20,8 +20,9 @@ LARGEST = 64 * 2**20
 def read_measured(path: Path) -> list[CostGroup]:
     """Groups by layer, device and precision, in order of first appearance.
 
-    A ``.csv`` or ``.csv.gz`` file holds rows: ``batch`` and ``seconds`` are needed, of ``layer``, ``device`` and
-    ``precision`` those that differ. Rows of one batch size are averaged. Any other file is one that a fit wrote.
+    A ``.csv`` or ``.csv.gz`` file holds rows: ``batch`` and ``seconds`` are needed, of ``layer``, ``device``
+    and ``precision`` those that differ. Rows of one batch size are averaged. Any other file is one that a fit
+    wrote.
     """
     if path.name.endswith((".csv", ".csv.gz")):
         return _from_rows(path)
@@ -93,7 +94,9 @@ def _batch(path: Path, line: int, cell: str) -> int:
     except ValueError:
         value = 0
     if not 1 <= value <= 10**6:
-        raise ScenarioError(Problem(f"must be a whole number of at least 1, got {cell!r}", str(path), line, path="batch"))
+        raise ScenarioError(
+            Problem(f"must be a whole number of at least 1, got {cell!r}", str(path), line, path="batch")
+        )
     return value
 
 
@@ -103,7 +106,9 @@ def _seconds(path: Path, line: int, cell: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise ScenarioError(Problem(f"must be a time greater than 0 [s], got {cell!r}", str(path), line, path="seconds"))
+        raise ScenarioError(
+            Problem(f"must be a time greater than 0 [s], got {cell!r}", str(path), line, path="seconds")
+        )
     return value
 
 

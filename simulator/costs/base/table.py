@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +19,10 @@ from simulator.errors import Problem, ScenarioError
 class Table:
     """Piecewise linear through measured rows; not made monotone, real kernels are not.
 
-    ``batches`` ascending [items], ``times`` [s]. A batch of 0 takes no time; below the first row its time holds; beyond
-    the last row the slope of the last two goes on, never downwards, and never below ``floor`` (the roofline, when
-    the work of the layer is known). Everything beyond the last row is extrapolated and says so.
+    ``batches`` ascending [items], ``times`` [s]. A batch of 0 takes no time; below the first row its time
+    holds; beyond the last row the slope of the last two goes on, never downwards, and never below ``floor``
+    (the roofline, when the work of the layer is known). Everything beyond the last row is extrapolated and
+    says so.
 
     >>> table = Table((1, 2, 4), (0.010, 0.012, 0.020))
     >>> table.seconds([0, 1, 3, 8])
@@ -73,9 +75,9 @@ class Corrected:
 
     .. math:: t(b) = g(b) \\, e^{r(\\log b)}
 
-    ``trend`` g [s]; r is linear in log b between the rows and constant beyond them, so that the trend decides the
-    slope where nothing was measured. ``batches`` ascending [items], ``residuals`` r [-].
-    Reference: utilisation-space interpolation as in NVIDIA aiconfigurator 0.12.
+    ``trend`` g [s]; r is linear in log b between the rows and constant beyond them, so that the trend decides
+    the slope where nothing was measured. ``batches`` ascending [items], ``residuals`` r [-]. Reference:
+    utilisation-space interpolation as in NVIDIA aiconfigurator 0.12.
 
     >>> from simulator.costs.base.formulas import Affine
     >>> Corrected(Affine(0.0, 0.001), (1, 4), (0.0, 0.6931471805599453)).seconds([1, 2, 4, 8]).round(6)
@@ -124,7 +126,7 @@ def _check(law: str, batches: tuple[float, ...], values: tuple[float, ...]) -> N
     if not batches or len(batches) != len(values):
         message = f"needs as many values as batches and at least one, got {len(batches)} and {len(values)}"
         raise ScenarioError(Problem(f"law {law}: {message}", path="batches"))
-    for before, after in zip(batches, batches[1:], strict=False):
+    for before, after in pairwise(batches):
         if not after > before:
             message = f"batches must ascend, got {before:g} before {after:g}"
             raise ScenarioError(Problem(f"law {law}: {message}", path="batches"))

@@ -1,0 +1,1 @@
+"""Searches over loads and deployments; every candidate is judged by the simulator."""
