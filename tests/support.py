@@ -42,9 +42,7 @@ def layer(time: float | tuple[float, float] | dict[int, float], name: str = "lay
     return {"name": name, "time": written, **more}
 
 
-def portion(
-    layers: str, replicas: int | None = 1, pool: str = "pool", max_wait: float = 0.0, **more: Any
-) -> Node:
+def portion(layers: str, replicas: int | None = 1, pool: str = "pool", max_wait: float = 0.0, **more: Any) -> Node:
     """A portion of a deployment; ``max_wait`` in seconds."""
     node: Node = {"layers": layers, "pool": pool, "max_wait": seconds(max_wait), **more}
     return node if replicas is None else {**node, "replicas": replicas}
@@ -144,9 +142,7 @@ def record(node: Node, folder: Path | None = None) -> RunRecord:
 
 def trace(folder: Path, arrivals_s: Sequence[float], name: str = "arrivals.csv") -> Node:
     """A workload that replays ``arrivals_s`` from a file written to ``folder``."""
-    (folder / name).write_text(
-        "\n".join(["arrival_s", *(repr(float(t)) for t in arrivals_s), ""]), encoding="utf-8"
-    )
+    (folder / name).write_text("\n".join(["arrival_s", *(repr(float(t)) for t in arrivals_s), ""]), encoding="utf-8")
     return {"process": "trace", "trace": name}
 
 
@@ -168,6 +164,15 @@ def waits(rec: RunRecord, portion_index: int = 0, class_index: int | None = None
     if class_index is not None:
         keep &= rec.requests.class_index[rec.batches.member] == class_index
     return (rec.batches.start_s[batch] - rec.batches.entered_s)[keep]
+
+
+def served(rec: RunRecord, portion_index: int = 0) -> Floats:
+    """Service time of each request in a portion [s], by row; NaN where it was not served there."""
+    batch = members(rec)
+    here = rec.batches.portion[batch] == portion_index
+    times = np.full(len(rec.requests.arrival_s), np.nan)
+    times[rec.batches.member[here]] = (rec.batches.end_s - rec.batches.start_s)[batch[here]]
+    return times
 
 
 def sojourns(rec: RunRecord) -> Floats:

@@ -8,8 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import typer
+
+from simulator.errors import Problem, ScenarioError
 
 
 class Bar:
@@ -31,6 +34,12 @@ def emit(text: str) -> None:
     except BrokenPipeError:
         # what is buffered would raise again at exit; let it go nowhere instead
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def refuse_folder(file: Path | None) -> None:
+    """Tell, before any work is done, that a file cannot be written where a folder is."""
+    if file is not None and file.is_dir():
+        raise ScenarioError(Problem("is a folder; name a file to write", file=str(file)))
 
 
 def note(text: str, quiet: bool) -> None:

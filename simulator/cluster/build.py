@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from simulator.cluster import lowered
-from simulator.cluster.dispatch import DISCIPLINES
+from simulator.cluster.dispatch import discipline_of
 from simulator.cluster.draws import uniform
 from simulator.cluster.passes import PASSES
 from simulator.cluster.requests import RequestTable
@@ -47,7 +47,7 @@ def _station(table: RequestTable, index: int, spec: lowered.Station) -> Station:
         [PhaseState(phase, place, table.spec.layers, factors(phase.ordinal)) for place, phase in enumerate(kind.phases)]
         for kind in spec.kinds
     ]
-    station = Station(table, index, spec, phases, PASSES[spec.exit_mode], DISCIPLINES[spec.serial])
+    station = Station(table, index, spec, phases, PASSES[spec.exit_mode], discipline_of(spec))
     ordinal = spec.kinds[0].phases[0].ordinal
     if spec.routing in RANDOM_ROUTINGS:
         first, second = (table.numbers(purpose, uniform, ordinal) for purpose in ("routing", "second-choice"))

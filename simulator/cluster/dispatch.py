@@ -6,6 +6,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop
 from typing import TYPE_CHECKING
 
+from simulator.cluster import lowered
 from simulator.cluster.clock import INFINITY, TIMER
 from simulator.cluster.fifo import Fifo, PriorityFifo
 from simulator.cluster.state import Line, PhaseState, Replica, State, Station
@@ -18,18 +19,14 @@ Queue = Fifo | PriorityFifo
 IDLE = State.IDLE  # an enum's member is slow to look up in the hot loop
 
 
-def dispatch_parallel(engine: Engine, line: Line, now: float) -> None:
+def dispatch_alike(engine: Engine, line: Line, now: float) -> None:
     """Each idle replica, by ascending number, starts iff waiting >= batch or now >= due; takes min(batch, waiting).
 
     Replicas of one kind are ready together, so the first that is not ready ends the walk.
     """
-    station, fifo = line.station, line.fifo
-    if len(station.phases) > 1:
-        _dispatch_kinds(engine, line, now)
-        return
-    phase = station.phases[0][0]
-    drops = station.service.spec.drop != "never"
-    replicas, idle, batch, start = station.replicas, line.idle, phase.batch, engine.start
+    station, fifo, idle = line.station, line.fifo, line.idle
+    drops, replicas, phase = station.drops, station.replicas, station.phases[0][0]
+    batch = phase.batch
     while idle:
         replica = replicas[idle[0]]
         if replica.state is not IDLE:
@@ -41,20 +38,19 @@ def dispatch_parallel(engine: Engine, line: Line, now: float) -> None:
             waiting = fifo.size
         if waiting >= batch:
             heappop(idle)
-            start(line, replica, phase, fifo, batch, now)
+            engine.start(line, replica, phase, fifo, batch, now)
         elif waiting and (not fifo.waits or fifo.earliest_due(0) <= now):
             heappop(idle)
-            start(line, replica, phase, fifo, waiting, now)
+            engine.start(line, replica, phase, fifo, waiting, now)
         else:
             if waiting:
                 _wait(engine, line, fifo.earliest_due(0), drops)
             break
 
 
-def _dispatch_kinds(engine: Engine, line: Line, now: float) -> None:
-    """The walk over several kinds of replica: batch and ``max_wait`` differ, so each idle one is asked."""
-    station, fifo = line.station, line.fifo
-    drops = station.service.spec.drop != "never"
+def dispatch_kinds(engine: Engine, line: Line, now: float) -> None:
+    """The same walk over several kinds of replica: batch and ``max_wait`` differ, so each idle one is asked."""
+    fifo, drops = line.fifo, line.station.drops
     left: list[Replica] = []
     for replica in _idle_replicas(line):
         phase = replica.phases[0]
@@ -73,7 +69,7 @@ def _dispatch_kinds(engine: Engine, line: Line, now: float) -> None:
 
 def dispatch_serial(engine: Engine, line: Line, now: float) -> None:
     """Each idle replica serves its deepest ready buffer, else the service queue."""
-    drops = line.station.service.spec.drop != "never"
+    drops = line.station.drops
     left: list[Replica] = []
     for replica in _idle_replicas(line):
         for depth in reversed(range(len(replica.phases))):
@@ -135,5 +131,8 @@ def _wait(engine: Engine, line: Line, due: float, drops: bool) -> None:
             engine.clock.schedule_at(due, (TIMER, *line.order), engine.touch, line)
 
 
-DISCIPLINES: dict[bool, Callable[[Engine, Line, float], None]] = {False: dispatch_parallel, True: dispatch_serial}
-"""By ``serial``."""
+def discipline_of(spec: lowered.Station) -> Callable[[Engine, Line, float], None]:
+    """How the replicas of a station take from its queues."""
+    if spec.serial:
+        return dispatch_serial
+    return dispatch_alike if len(spec.kinds) == 1 else dispatch_kinds

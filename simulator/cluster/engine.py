@@ -113,34 +113,36 @@ class Engine:
     def _arrivals(self) -> tuple[list[float], Callable[[int], None]]:
         """Arrival instants of all open loads in order, closed by infinity, and what admits the i-th of them."""
         tables = [table for table in self.tables if not table.draws.closed]
-        if len(tables) == 1:
-            table = tables[0]
-            return [*table.arrival, INFINITY], self._admission(table)
         if not tables:
             return [INFINITY], lambda i: None
+        if len(tables) > 1:
+            return self._merged_arrivals(tables)
+        table = tables[0]
+        times = [*table.arrival, INFINITY]
+        station = table.entries[0]
+        if table.windowed or not station.shared or station.bounded:
+            return times, lambda i: self.arrive(table, i)
+        line, dirty = station.lines[0], self.dirty
+        fifo = line.fifo
+
+        def admit(i: int) -> None:
+            """The plain case, without any choice to make, spelt out for speed."""
+            now = times[i]
+            fifo.push(i, now)
+            # Too few to start and a timer set: nobody can become ready before one of both changes.
+            if line.idle and not line.dirty and (fifo.size >= line.least or line.timer <= now):
+                line.dirty = True
+                dirty.append(line)
+
+        return times, admit
+
+    def _merged_arrivals(self, tables: list[RequestTable]) -> tuple[list[float], Callable[[int], None]]:
         times = np.concatenate([table.draws.arrival_s for table in tables])
         which = np.repeat(np.arange(len(tables)), [len(table.draws.arrival_s) for table in tables])
         number = np.concatenate([np.arange(len(table.draws.arrival_s)) for table in tables])
         order = np.argsort(times, kind="stable")
         owners, numbers = which[order].tolist(), number[order].tolist()
         return [*times[order].tolist(), INFINITY], lambda i: self.arrive(tables[owners[i]], numbers[i])
-
-    def _admission(self, table: RequestTable) -> Callable[[int], None]:
-        """How requests of the only open load arrive; the case without any choice is spelt out for speed."""
-        station = table.entries[0]
-        if table.windowed or not station.shared or station.bounded:
-            return lambda i: self.arrive(table, i)
-        line, arrival, dirty = station.lines[0], table.arrival, self.dirty
-        fifo = line.fifo
-        push = fifo.push
-
-        def admit(i: int) -> None:
-            push(i, arrival[i])
-            if line.idle and not line.dirty and (fifo.size >= line.least or line.timer <= arrival[i]):
-                line.dirty = True
-                dirty.append(line)
-
-        return admit
 
     def _is_empty(self) -> bool:
         """Whether no request waits or is in service anywhere (arrivals apart)."""

@@ -72,14 +72,15 @@ class Compact:
         """Left-to-right sum over the steps, each at the number of requests still in the batch."""
         leave, spec = table.leave, batch.phase.spec
         inside, total = batch.requests, 0.0
+        answers: list[tuple[int, float]] = []
         for step, ramp in enumerate(spec.step_ramp.tolist()):
             total += float(spec.steps_s[step, len(inside)])
             if ramp:
-                batch.answers += [(r, total) for r in inside if leave[r] == ramp]
+                answers += [(r, total) for r in inside if leave[r] == ramp]
                 inside = [r for r in inside if leave[r] > ramp]
                 if not inside:
                     break
-        batch.survivors = inside
+        batch.answers, batch.survivors = answers, inside
         return total
 
     def finish(self, batch: Batch, table: RequestTable) -> list[int]:
@@ -100,10 +101,8 @@ class AnswerEarly:
         """Tabulated time of all layers and ramps at the batch's full size."""
         phase, size = batch.phase, len(batch.requests)
         ramp_step = {ramp: step for step, ramp in enumerate(phase.spec.step_ramp.tolist()) if ramp}
-        for r in batch.requests:
-            step = ramp_step.get(table.leave[r])
-            if step is not None and not table.is_answered(r):
-                batch.answers.append((r, phase.elapsed[step][size]))
+        leaving = [(r, ramp_step.get(table.leave[r])) for r in batch.requests if not table.is_answered(r)]
+        batch.answers = [(r, phase.elapsed[step][size]) for r, step in leaving if step is not None]
         return phase.times[size]
 
     def finish(self, batch: Batch, table: RequestTable) -> list[int]:

@@ -107,3 +107,28 @@ def test_python_m_simulator() -> None:
         [sys.executable, "-m", "simulator", "--version"], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert done.stdout == f"plan {simulator.__version__}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize("quiet", [False, True])
+def test_progress_on_a_terminal_only(quiet: bool) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    program = textwrap.dedent(PROGRAM).format(sleep=False).replace("print(", "progress and progress(0.5); print(")
+    command = [sys.executable, "-c", program, "simulate", "a.yaml", "--json", *["--quiet"] * quiet]
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    said = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert ("simulating" in said) == (not quiet)
+    assert done.stdout.startswith("{")
+    assert "\x1b" not in done.stdout

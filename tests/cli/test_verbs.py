@@ -149,6 +149,12 @@ class TestSimulate:
         assert said.code == 2
         assert asked.loaded == {}
 
+    def test_a_timeline_needs_a_file(self, plan: Plan, asked: Asked, tmp_path: Path) -> None:
+        said = plan("simulate", "a.yaml", "--timeline", tmp_path)
+        assert said.code == 2
+        assert "is a folder" in said.err
+        assert asked.loaded == {}
+
     @pytest.mark.parametrize(("objective", "code"), [(2.0, 0), (0.5, 3), (math.inf, 0)])
     def test_check(self, plan: Plan, monkeypatch: pytest.MonkeyPatch, objective: float, code: int) -> None:
         facts = alone([Ask(1.0, 2.0), Ask(2.0, 3.0)], services=[service("chat", ClassInfo("paid", 0, objective))])
@@ -254,6 +260,7 @@ class TestInit:
         said = plan("init", file)
         assert said.code == 2
         assert "--force" in said.err
+        assert plan("init", tmp_path, "--force").code == 2
         assert file.read_text() == "mine"
         assert plan("init", file, "--force", "--quiet") == (0, "", "")
         assert file.read_text() != "mine"
@@ -267,6 +274,7 @@ class TestSchema:
         file = tmp_path / "scenario.schema.json"
         assert plan("schema", "-o", file) == (0, "", "")
         assert file.read_text() == said.out
+        assert plan("schema", "-o", tmp_path).code == 2
 
 
 class TestCatalogue:

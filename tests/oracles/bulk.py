@@ -11,9 +11,7 @@ from scipy import stats
 from tests.oracles.general import stationary
 
 
-def bulk_wait(
-    rate: float, seconds: Callable[[int], float], limit: int, states: int = 400
-) -> tuple[float, float]:
+def bulk_wait(rate: float, seconds: Callable[[int], float], limit: int, states: int = 400) -> tuple[float, float]:
     """Mean wait [s] and mean batch of M/D^[1,b]/1 whose time ``seconds(n)`` may depend on the batch n.
 
     Bailey's rule (1954) with a server that starts with one: the chain is embedded at batch ends, n' =

@@ -70,9 +70,7 @@ def stationary(move: np.ndarray) -> np.ndarray:
     return np.linalg.solve(system, right)
 
 
-def priority_waits(
-    rates: Sequence[float], service_s: float, cv: float = 1.0, servers: int = 1
-) -> tuple[float, ...]:
+def priority_waits(rates: Sequence[float], service_s: float, cv: float = 1.0, servers: int = 1) -> tuple[float, ...]:
     """Mean wait [s] of each class, highest priority first, non-preemptive, one service time for all.
 
     Cobham (1954): W_k = R / ((1 - s_(k-1)) (1 - s_k)), s_k the load per server of classes 1..k. R is the time

@@ -91,9 +91,7 @@ def machine_repair(clients: int, think_s: float, service_s: float, servers: int 
     return throughput, clients / throughput - think_s
 
 
-def tandem_sojourn(
-    rate: float, services_s: Sequence[float], servers: Sequence[int], leave: Sequence[float]
-) -> float:
+def tandem_sojourn(rate: float, services_s: Sequence[float], servers: Sequence[int], leave: Sequence[float]) -> float:
     """Mean time in a row of M/M/c stations where share ``leave[i]`` goes home after station i [s].
 
     A feed-forward Jackson network (Jackson 1957): station i is M/M/c at the rate that survives to it, so the

@@ -29,9 +29,7 @@ def story(rec: RunRecord) -> list[Served]:
             int(rec.replicas.number[batches.replica[i]]),
             float(batches.start_s[i]),
             float(batches.end_s[i]),
-            tuple(
-                int(rec.requests.number[m]) for m in batches.member[batches.offset[i] : batches.offset[i + 1]]
-            ),
+            tuple(int(rec.requests.number[m]) for m in batches.member[batches.offset[i] : batches.offset[i + 1]]),
         )
         for i in range(len(batches.start_s))
     ]

@@ -44,7 +44,7 @@ def busy_network(replications: int) -> Node:
         service,
         [layer((0.05, 0.03), f"l{i}") for i in range(3)],
         model={"ramps": {"after": "all"}, "exits": {"profile": [0.3, 0.4, 0.3]}},
-        duration_s=1020.0,
+        duration_s=320.0,
         warmup_s=20.0,
         replications=replications,
         seed=91,
@@ -83,7 +83,7 @@ def busy_share(rec: RunRecord, servers: int) -> float:
 @pytest.mark.parametrize("servers", [1, 5])
 def test_utilisation_law(servers: int) -> None:
     """Utilisation = rate x service / servers, from the batches and as the result reports it."""
-    node = station(7.0 * servers, 0.1, servers, requests=40_000, warm=500, seed=92)
+    node = station(7.0 * servers, 0.1, servers, requests=15_000, warm=500, seed=92)
     result = run(node)
     assert_agrees(interval([busy_share(r, servers) for r in result.records]), 0.7, sees=0.01)
     (reported,) = result.to_dict()["services"]["s"]["portions"]

@@ -64,9 +64,7 @@ def test_ddc_with_times_that_are_no_binary_fractions(tmp_path: Path, servers: in
 @pytest.mark.parametrize("servers", [1, 4])
 def test_constant_times_at_95_percent_follow_the_recursion(servers: int) -> None:
     """M/D/c at 95 % load: every one of 100,000 finish instants, bit for bit."""
-    node = station(
-        9.5 * servers, 0.1, servers, requests=100_000, replications=1, seed=81, jitter="deterministic"
-    )
+    node = station(9.5 * servers, 0.1, servers, requests=100_000, replications=1, seed=81, jitter="deterministic")
     rec = record(node)
     assert np.array_equal(
         rec.requests.finish_s,

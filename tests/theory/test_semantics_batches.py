@@ -132,9 +132,7 @@ def factors(tmp_path: Path, batch: int) -> tuple[dict[tuple[int, int], float], l
         seed=3,
     )
     told = story(rec)
-    return {(b.portion, b.members[0]): (b.end - b.start) / (b.portion + 1) for b in told}, [
-        b.members for b in told
-    ]
+    return {(b.portion, b.members[0]): (b.end - b.start) / (b.portion + 1) for b in told}, [b.members for b in told]
 
 
 def test_a_batch_uses_the_factor_of_its_first_request(tmp_path: Path) -> None:
@@ -145,9 +143,7 @@ def test_a_batch_uses_the_factor_of_its_first_request(tmp_path: Path) -> None:
     assert len(in_fours) == len(batches) == 16
     for key, factor in in_fours.items():
         assert factor == pytest.approx(alone[key], rel=1e-9)
-    assert (
-        len({round(factor, 9) for factor in alone.values()}) == 64
-    )  # portions draw from streams of their own
+    assert len({round(factor, 9) for factor in alone.values()}) == 64  # portions draw from streams of their own
 
 
 def test_answers_on_the_way_are_stretched_by_the_factor(tmp_path: Path) -> None:
@@ -217,9 +213,7 @@ def test_every_sender_has_its_own_link(tmp_path: Path) -> None:
     assert starts(told, 1) == [2.5, 2.5]
 
 
-@pytest.mark.parametrize(
-    "network", [{}, {"overlap": True}, {"shared": True}, {"overlap": True, "shared": True}]
-)
+@pytest.mark.parametrize("network", [{}, {"overlap": True}, {"shared": True}, {"overlap": True, "shared": True}])
 def test_no_survivors_cost_no_transfer(tmp_path: Path, network: Node) -> None:
     told = linked(tmp_path, [0.0, 0.0], profile=1.0, **network)
     assert starts(told, 0) == [0.0, 1.0]

@@ -34,9 +34,7 @@ def test_an_instant_settles_before_dispatch(tmp_path: Path) -> None:
 @pytest.mark.parametrize("latency", [0.0, 0.5])
 def test_simultaneous_senders_go_by_index(tmp_path: Path, latency: float) -> None:
     """Survivors of two replicas reach the next portion together: replica 0's first, then replica 1's in batch order."""
-    deployment: Node = {
-        "portions": [portion("1", 1, batch=1), portion("1", 1, pool="other", batch=2), portion("2", 1)]
-    }
+    deployment: Node = {"portions": [portion("1", 1, batch=1), portion("1", 1, pool="other", batch=2), portion("2", 1)]}
     layers = [layer({1: 2.0, 2: 2.0}, "first"), layer(4.0, "second")]
     rec = played(
         tmp_path,
@@ -54,9 +52,7 @@ def test_a_later_request_of_a_lower_replica_enters_first(tmp_path: Path) -> None
     """Request 2 on replica 0 and request 1 on replica 1 end together at 2; request 2 is served first."""
     deployment: Node = {"portions": [portion("1", 1, batch=1), portion("1", 1, batch=2), portion("2", 1)]}
     # One request takes 1 s, two together take 2 s: replica 1 holds (1, 2) from 0 to 2, replica 0 holds 0, then 3.
-    rec = played(
-        tmp_path, [0.0, 0.0, 0.0, 1.0], [affine(0.0, 1.0, "first"), layer(4.0, "second")], deployment
-    )
+    rec = played(tmp_path, [0.0, 0.0, 0.0, 1.0], [affine(0.0, 1.0, "first"), layer(4.0, "second")], deployment)
     assert story(rec)[:3] == [
         Served(0, 0, 0.0, 1.0, (0,)),
         Served(0, 1, 0.0, 2.0, (1, 2)),
@@ -308,9 +304,7 @@ def test_capacity_counts_all_queues_of_a_routed_portion(tmp_path: Path) -> None:
 
 def test_services_do_not_disturb_each_other(tmp_path: Path) -> None:
     """Each has its own queue and replicas; the record tells them apart."""
-    node = scenario(
-        {"workload": trace(tmp_path, [0.0, 0.0]), "deployment": one()}, [layer(1.0)], duration_s=16.0
-    )
+    node = scenario({"workload": trace(tmp_path, [0.0, 0.0]), "deployment": one()}, [layer(1.0)], duration_s=16.0)
     node["services"]["t"] = {
         "model": "m",
         "workload": trace(tmp_path, [0.0, 0.5], "other.csv"),

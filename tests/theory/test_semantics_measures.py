@@ -10,9 +10,7 @@ import pytest
 from tests.support import Node, layer, portion, run, scenario, seconds, trace
 
 
-def figures(
-    tmp_path: Path, arrivals: list[float], node: Node, layers: list[Node] | None = None, **more: Any
-) -> Node:
+def figures(tmp_path: Path, arrivals: list[float], node: Node, layers: list[Node] | None = None, **more: Any) -> Node:
     """The service's part of the result."""
     text = scenario({"workload": trace(tmp_path, arrivals), **node}, layers or [layer(1.0)], **more)
     result: Node = run(text, tmp_path).to_dict()["services"]["s"]

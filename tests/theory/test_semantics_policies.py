@@ -14,13 +14,9 @@ from tests.theory.story import Served, finishes, outcomes, played, story
 # -- drop ------------------------------------------------------------------------------------------------------------
 
 
-def dropping(
-    tmp_path: Path, arrivals: list[float], policy: str, slo: float, time: float, **entry: float
-) -> RunRecord:
+def dropping(tmp_path: Path, arrivals: list[float], policy: str, slo: float, time: float, **entry: float) -> RunRecord:
     service: Node = {"slo": {"latency": seconds(slo)}, "queue": {"drop": policy}}
-    return played(
-        tmp_path, arrivals, [layer(time)], {"portions": [portion("1", 1, **entry)]}, service=service
-    )
+    return played(tmp_path, arrivals, [layer(time)], {"portions": [portion("1", 1, **entry)]}, service=service)
 
 
 def test_expired_drops_what_is_past_its_deadline_when_a_replica_is_idle(tmp_path: Path) -> None:
@@ -86,9 +82,7 @@ def test_finish_at_the_deadline_meets_the_slo(tmp_path: Path) -> None:
     ("mode", "idle", "floor"),
     [("none", 2.5, 1.0 + 1.5 + 2.0), ("at_cut", 1.0, 1.0), ("compact", 1.0, 1.0), ("answer_early", 2.5, 1.0)],
 )
-def test_the_floor_is_the_time_to_the_first_possible_exit(
-    tmp_path: Path, mode: str, idle: float, floor: float
-) -> None:
+def test_the_floor_is_the_time_to_the_first_possible_exit(tmp_path: Path, mode: str, idle: float, floor: float) -> None:
     """Portion 1 takes 1 s with a free ramp where all leave, the transfer 0.5 + 8/8 s, portion 2 takes 2 s.
 
     Both requests arrive at 0; the replica comes back at ``idle`` (with ``answer_early`` the slot travels on).
@@ -259,9 +253,7 @@ def test_a_fault_during_the_transfer_aborts_the_batch() -> None:
     rec = record(node)
     assert set(outcomes(rec)) == {"C"}
     first = np.flatnonzero(rec.batches.portion == 0)
-    in_transfer = [
-        i for i in first if rec.batches.aborted[i] and rec.batches.free_s[i] - rec.batches.start_s[i] > 0.25
-    ]
+    in_transfer = [i for i in first if rec.batches.aborted[i] and rec.batches.free_s[i] - rec.batches.start_s[i] > 0.25]
     assert len(in_transfer) > 5
     for i in in_transfer:
         request = rec.batches.member[rec.batches.offset[i]]

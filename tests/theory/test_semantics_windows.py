@@ -25,9 +25,7 @@ def windows(
     node = scenario(
         {
             "workload": trace(tmp_path, arrivals),
-            "deployments": [
-                {"from": seconds(start), "portions": portions} for start, portions in deployments
-            ],
+            "deployments": [{"from": seconds(start), "portions": portions} for start, portions in deployments],
         },
         layers,
         duration_s=duration,
@@ -124,9 +122,7 @@ def test_of_busy_replicas_the_highest_index_goes_after_its_batch(tmp_path: Path)
 
 def test_arrivals_enter_the_new_deployment_from_the_start_instant(tmp_path: Path) -> None:
     """Batch 1 -> 2 is a new portion: 7.5 queues at the old one, 8 goes to the new one though it came later."""
-    result = windows(
-        tmp_path, [6.0, 7.5, 8.0, 8.0], [(0.0, [portion("1", 1)]), (8.0, [portion("1", 1, batch=2)])], ONE
-    )
+    result = windows(tmp_path, [6.0, 7.5, 8.0, 8.0], [(0.0, [portion("1", 1)]), (8.0, [portion("1", 1, batch=2)])], ONE)
     rec = told(result)
     assert story(rec) == [
         Served(0, 0, 6.0, 10.0, (0,)),
@@ -154,9 +150,7 @@ def test_old_portions_stay_until_nothing_upstream_can_reach_them(tmp_path: Path)
 
 def test_a_pool_that_cannot_hold_both_changes_over_as_devices_come_free(tmp_path: Path) -> None:
     """One device: the old replica finishes at 10 what it took at 6; the new one loads from 10 and serves at 13."""
-    result = windows(
-        tmp_path, [6.0, 9.0], [(0.0, [portion("1", 1)]), (8.0, [portion("1", 1, batch=2)])], ONE, count=1
-    )
+    result = windows(tmp_path, [6.0, 9.0], [(0.0, [portion("1", 1)]), (8.0, [portion("1", 1, batch=2)])], ONE, count=1)
     rec = told(result)
     assert story(rec) == [Served(0, 0, 6.0, 10.0, (0,)), Served(1, 0, 13.0, 17.0, (1,))]
     assert outcomes(rec) == "CC"
@@ -194,9 +188,7 @@ def test_every_held_device_is_billed(tmp_path: Path) -> None:
 
 def test_devices_of_a_replica_count(tmp_path: Path) -> None:
     """devices_per_replica 2: twice the device-hours, and two replicas fill a pool of four."""
-    result = windows(
-        tmp_path, [1.0], [(0.0, [portion("1", 2)])], ONE, count=4, pool={"devices_per_replica": 2}
-    )
+    result = windows(tmp_path, [1.0], [(0.0, [portion("1", 2)])], ONE, count=4, pool={"devices_per_replica": 2})
     assert told(result).replicas.devices.tolist() == [2, 2]
     assert result.to_dict()["services"]["s"]["device_hours"] * 3600 == 4 * 32.0
 

@@ -23,9 +23,7 @@ def make() -> Callable[..., Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(Workload)
 
     def build(**keys: Any) -> Any:
-        return adapter.validate_python(
-            {("from" if key == "from_" else key): value for key, value in keys.items()}
-        )
+        return adapter.validate_python({("from" if key == "from_" else key): value for key, value in keys.items()})
 
     return build
 
@@ -37,9 +35,7 @@ def draw(make: Callable[..., Any]) -> Callable[..., np.ndarray]:
     def run(
         until_s: float, /, *, seed: int = 0, service: str = "chat", folder: Path = Path(), **keys: Any
     ) -> np.ndarray:
-        return arrival_times(
-            make(**keys), seed=seed, replication=0, service=service, until_s=until_s, folder=folder
-        )
+        return arrival_times(make(**keys), seed=seed, replication=0, service=service, until_s=until_s, folder=folder)
 
     return run
 

@@ -55,20 +55,14 @@ def test_file_problems_are_placed_at_the_scenario_key(make):
 
     with pytest.raises(ScenarioError) as caught:
         arrival_times(make(trace="absent.csv"), folder=CORPUS, problem=problem, **RUN)
-    assert (
-        caught.value.problems[0]
-        .render()
-        .startswith("s.yaml:7:3: services.chat.workload.trace: absent.csv: no such")
-    )
+    assert caught.value.problems[0].render().startswith("s.yaml:7:3: services.chat.workload.trace: absent.csv: no such")
 
 
 def test_content_problems_are_placed_in_the_file_with_a_caret(make):
     with pytest.raises(ScenarioError) as caught:
         arrival_times(make(trace="infinite.csv"), folder=CORPUS, **RUN)
     head, line, caret = str(caught.value).splitlines()
-    assert head.endswith(
-        "infinite.csv:3:3: arrival_s: must be finite, got inf (named by services.chat.workload.trace)"
-    )
+    assert head.endswith("infinite.csv:3:3: arrival_s: must be finite, got inf (named by services.chat.workload.trace)")
     assert line.index("inf") == caret.index("^")
 
 

@@ -80,7 +80,5 @@ def test_deterministic_think_times(make):
 
 def test_think_times_scale_exactly(make):
     for keys in ({"distribution": "exponential"}, {"distribution": "lognormal", "cv": 2.0}):
-        one, two = (
-            think_times(make(clients=3, think={"mean": mean, **keys}), **NAME) for mean in ("0.3s", "1.2s")
-        )
+        one, two = (think_times(make(clients=3, think={"mean": mean, **keys}), **NAME) for mean in ("0.3s", "1.2s"))
         assert all(4 * one.value(1, k) == two.value(1, k) for k in range(200))

@@ -72,9 +72,7 @@ class TestEveryOpenProcess:
     def test_chunk_size_changes_nothing(self, make, corpus, process, shape):
         workload = make(shape=shape, **OPEN[process])
         run = {"seed": 3, "replication": 1, "service": "s", "until_s": 120.0, "folder": corpus}
-        one, two, three = (
-            np.concatenate(list(open_arrivals(workload, chunk=c, **run))) for c in (7, 129, 65_536)
-        )
+        one, two, three = (np.concatenate(list(open_arrivals(workload, chunk=c, **run))) for c in (7, 129, 65_536))
         assert one.tobytes() == two.tobytes() == three.tobytes()
 
     def test_nothing_in_a_run_of_no_length(self, draw, corpus, process, shape):
@@ -109,9 +107,7 @@ def shape_of(k, diurnal, ramp, spike):
     shape = []
     if diurnal:
         period, amplitude, peak = diurnal
-        shape.append(
-            {"kind": "diurnal", "period": f"{period * k}s", "amplitude": amplitude, "peak": f"{peak * k}s"}
-        )
+        shape.append({"kind": "diurnal", "period": f"{period * k}s", "amplitude": amplitude, "peak": f"{peak * k}s"})
     if ramp:
         first, last, over = ramp
         shape.append({"kind": "ramp", "from_factor": first, "to_factor": last, "over": f"{over * k}s"})
@@ -127,9 +123,7 @@ def load_of(k, process, rate, cv, sojourns):
     return {
         "poisson": {"rate": f"{rate / k}/s"},
         "gamma": {"rate": f"{rate / k}/s", "cv": cv},
-        "mmpp": {
-            "states": [{"rate": f"{rate / k}/s", "mean_duration": on}, {"rate": 0, "mean_duration": off}]
-        },
+        "mmpp": {"states": [{"rate": f"{rate / k}/s", "mean_duration": on}, {"rate": 0, "mean_duration": off}]},
         "trace": {"trace": "good.csv", "repeat": True, "scale": 0.7 / k},
         "rates": {"rates": "good_counts.csv", "interval": f"{10 * k}s", "repeat": True, "cv": cv},
     }[process]
@@ -176,9 +170,7 @@ def test_scaled_keeps_what_it_does_not_scale(make):
 
 def test_closed_loads_have_no_open_arrivals(make):
     with pytest.raises(InternalError):
-        arrival_times(
-            make(clients=3, think="1s"), seed=0, replication=0, service="s", until_s=1.0, folder=Path()
-        )
+        arrival_times(make(clients=3, think="1s"), seed=0, replication=0, service="s", until_s=1.0, folder=Path())
 
 
 def test_memory_stays_small(make):
@@ -200,9 +192,7 @@ def test_same_bytes_in_another_process():
     found = set()
     for hash_seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
-        run = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-        )
+        run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
         found.add(run.stdout)
     assert len(found) == 1
     assert len(found.pop()) == len(hashlib.sha256().hexdigest())

@@ -24,9 +24,7 @@ def test_poisson_rate_lies_in_its_own_interval(draw, seed):
 def test_poisson_gaps_are_exponential(draw):
     gaps = np.diff(draw(100.0, rate="500/s"), prepend=0.0)
     assert stats.kstest(gaps, "expon", args=(0, 1 / 500)).pvalue > 1e-4
-    assert (
-        stats.kstest(np.minimum(gaps, 3 / 500), "expon", args=(0, 1 / 500)).pvalue < 1e-4
-    )  # it would see the cut
+    assert stats.kstest(np.minimum(gaps, 3 / 500), "expon", args=(0, 1 / 500)).pvalue < 1e-4  # it would see the cut
 
 
 def test_poisson_gaps_are_independent(draw):

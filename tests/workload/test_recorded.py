@@ -64,9 +64,7 @@ def test_mean_rate_of_a_trace_is_its_count(make, draw, corpus):
     for keys in ({}, {"repeat": 3}, {"repeat": True, "to": "9s"}, {"scale": 3.0}, {"from_": "1s"}):
         for until_s in (1.5, 8.0, 20.0, 61.0):
             count = draw(until_s, trace="good.csv", folder=corpus, **keys).size
-            assert mean_rate(make(trace="good.csv", **keys), until_s, corpus) * until_s == pytest.approx(
-                count
-            )
+            assert mean_rate(make(trace="good.csv", **keys), until_s, corpus) * until_s == pytest.approx(count)
 
 
 def test_series_counts_follow_their_rates(draw, tmp_path):
@@ -148,18 +146,14 @@ def dispersion(arrivals, window_s):
         ("azure_llm_2023_conv", 14453, 5.897, 1.08, 1.34, 14.9),
     ],
 )
-def test_real_traces_replay_with_the_statistics_of_their_table(
-    draw, shared, name, count, rate, cv, idc_1, idc_60
-):
+def test_real_traces_replay_with_the_statistics_of_their_table(draw, shared, name, count, rate, cv, idc_1, idc_60):
     arrivals = draw(3600.0, trace=f"{name}.csv.gz", folder=shared / "requests")
     gaps = np.diff(arrivals)
     assert arrivals.size == count
     assert (arrivals.size - 1) / arrivals[-1] == pytest.approx(rate, rel=5e-4)
     assert gaps.std() / gaps.mean() == pytest.approx(cv, rel=5e-3)
     assert dispersion(arrivals, 1.0) == pytest.approx(idc_1, rel=0.01)
-    assert dispersion(arrivals, 60.0) == pytest.approx(
-        idc_60, rel=0.1
-    )  # the last, partial minute counts or not
+    assert dispersion(arrivals, 60.0) == pytest.approx(idc_60, rel=0.1)  # the last, partial minute counts or not
 
 
 def test_real_series_keep_their_total(draw, shared):

@@ -43,9 +43,7 @@ def test_diurnal_integral_is_the_closed_form():
 
 def test_ramp_integral_is_the_closed_form():
     clock = Clock([Ramp(first=0.5, last=3.0, over_s=100.0)], 400.0)
-    assert at(clock, 0, 50, 100, 300) == pytest.approx(
-        [0, 50 * 0.5 + 2.5 * 50**2 / 200, 175, 175 + 600], rel=1e-15
-    )
+    assert at(clock, 0, 50, 100, 300) == pytest.approx([0, 50 * 0.5 + 2.5 * 50**2 / 200, 175, 175 + 600], rel=1e-15)
 
 
 def test_before_a_spike_nothing_moves():

@@ -65,6 +65,7 @@ def fit(
     """Fit a cost law to measured rows; its error is that on held-out rows."""
     from simulator.cli.calibrate import run_fit
 
+    output.refuse_folder(target)
     text = run_fit(
         rows,
         kind=kind and kind.value,

@@ -21,6 +21,7 @@ def command(
     from simulator.files import write_text
     from simulator.scenario.starter import template
 
+    output.refuse_folder(file)
     if file.exists() and not force:
         raise ScenarioError(Problem("exists already; --force overwrites it", file=str(file)))
     write_text(file, template())

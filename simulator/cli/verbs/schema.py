@@ -22,6 +22,7 @@ def command(
     from simulator.results.strictjson import to_json
     from simulator.scenario.schema import json_schema
 
+    output.refuse_folder(target)
     text = to_json(json_schema())
     if target is None:
         output.emit(text)

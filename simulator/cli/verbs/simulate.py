@@ -57,6 +57,7 @@ def command(
     from simulator.reporting.folder import check_target
 
     shape, count = options.chosen_format(fmt, as_json), _replications(replications)
+    output.refuse_folder(timeline)
     if folder is not None:
         check_target(folder, table_format.value)
     loaded = load(scenario, sets=sets or (), variants=variants or ())

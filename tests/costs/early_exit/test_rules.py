@@ -210,9 +210,7 @@ def test_a_higher_threshold_never_exits_earlier(table: ExitTable, pair: tuple[fl
 
 @given(TABLES, st.integers(1, 4))
 def test_more_patience_never_exits_earlier(table: ExitTable, agreements: int) -> None:
-    assert (
-        first_exit(fires(table, Patience(agreements))) <= first_exit(fires(table, Patience(agreements + 1)))
-    ).all()
+    assert (first_exit(fires(table, Patience(agreements))) <= first_exit(fires(table, Patience(agreements + 1)))).all()
 
 
 @given(TABLES, UNIT, st.sets(st.integers(0, 5)))

@@ -1,0 +1,69 @@
+"""README.md: its commands run, and print what it shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import ROOT, Block, blocks, commands, run_plan, run_python, updated, workplace
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = blocks(TEXT)
+CONSOLE = [pair for block in BLOCKS if block.language == "console" for pair in commands(block)]
+PYTHON = [
+    (block, after if after is not None and after.language == "text" else None)
+    for block, after in zip(BLOCKS, [*BLOCKS[1:], None])
+    if block.language == "python"
+]
+MISSED = 3
+SETUP, TEST = ("\n".join(block.lines) for block in BLOCKS if block.language == "sh")
+STALE = "README.md shows something else than is printed: run `python -m tests.docs.refresh`"
+
+
+def test_the_two_commands_come_first() -> None:
+    assert [block.language for block in BLOCKS[:2]] == ["sh", "sh"]
+    environment = "python3 -m venv .venv && .venv/bin/pip install -q "
+    assert SETUP.startswith(f"{environment}. && .venv/bin/plan simulate ")
+    assert TEST.startswith(f"{environment}-e '.[test]' && .venv/bin/python -m pytest ")
+
+
+def test_the_first_command_runs_the_quick_start(tmp_path: Path) -> None:
+    done = run_plan(SETUP.rpartition("&& ")[2], workplace(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "quickstart" in done.stdout
+
+
+def test_the_second_command_is_what_ci_runs() -> None:
+    done = subprocess.run(
+        [ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, TEST), done.stderr
+
+
+@pytest.mark.parametrize(("command", "shown"), CONSOLE, ids=[command for command, _ in CONSOLE])
+def test_command(command: str, shown: tuple[str, ...], tmp_path: Path) -> None:
+    done = run_plan(command, workplace(tmp_path))
+    expected = MISSED if "--check" in command else 0
+    assert done.returncode == expected, done.stderr
+    if shown:
+        assert updated(shown, done.stdout) == shown, STALE
+
+
+@pytest.mark.parametrize(("block", "shown"), PYTHON, ids=[f"line {block.start}" for block, _ in PYTHON])
+def test_python(block: Block, shown: Block | None, tmp_path: Path) -> None:
+    done = run_python("\n".join(block.lines), workplace(tmp_path))
+    assert done.returncode == 0, done.stderr
+    if shown is not None:
+        assert updated(shown.lines, done.stdout) == shown.lines, STALE
+
+
+def test_nobody_gets_lost_in_it() -> None:
+    assert len(TEXT.splitlines()) < 200
+
+
+def test_every_command_of_the_program_is_mentioned() -> None:
+    mentioned = set(re.findall(r"\bplan ([a-z]+)", TEXT))
+    assert {"simulate", "saturate", "validate", "schema", "init", "catalogue", "calibrate"} <= mentioned
