@@ -28,10 +28,16 @@ class Problem:
         head = ": ".join(part for part in (place, self.path, self.message) if part)
         if self.source is None or self.line is None:
             return head
-        text = self.source.rstrip()[:160]
-        gutter = f"{self.line:>4} | "
-        caret = "" if self.column is None else "\n" + " " * 4 + " | " + " " * (self.column - 1) + "^"
-        return f"{head}\n{gutter}{text}{caret}"
+        text, column = _window(self.source.rstrip(), self.column)
+        caret = "" if column is None else "\n" + " " * 4 + " | " + " " * (column - 1) + "^"
+        return f"{head}\n{self.line:>4} | {text}{caret}"
+
+
+def _window(text: str, column: int | None, width: int = 110) -> tuple[str, int | None]:
+    """The part of a long line around a column, and the column within it."""
+    cut = 0 if column is None or column <= width else column - width // 2
+    shown = ("..." + text[cut + 3 :] if cut else text)[:width]
+    return shown, None if column is None else column - cut
 
 
 class ScenarioError(Exception):

@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 from simulator.calibration.batch_laws import CANDIDATES, fit_all
 from simulator.calibration.folds import batch_folds
-from simulator.costs.base import BatchLaw
+from simulator.costs.base import BatchLaw, Blend
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 ESTIMABLE = 3
 """Different batch sizes that a group needs before rows can be held out."""
+BLENDED = 3
+"""Laws that a blend may hold; their weights go with the inverse square of their error."""
+LEAST_WEIGHT = 0.1
+EXACT = 1e-4
+"""Error below which laws count as equal: the rounding of measured files."""
 KINDRED = 6.0
 """Weight of what the other curves of the file say about a law, in rows of this curve."""
 
@@ -72,7 +77,10 @@ Scores = dict[str, float]
 def choose(
     curves: Sequence[Curve], folds: int, memory: dict[tuple[int, bytes], Scores] | None = None
 ) -> list[BatchLaw]:
-    """The law of each curve by its cross-validated error, steadied by its regret on the other curves."""
+    """The law of each curve by its cross-validated error, steadied by its regret on the other curves.
+
+    Laws of about the same error are blended.
+    """
     memory = {} if memory is None else memory
     scores = []
     for i, curve in enumerate(curves):
@@ -112,15 +120,18 @@ def _pick(curve: Curve, score: Scores, kin: Scores) -> BatchLaw:
     laws = fit_all(curve.b, curve.t)
     if "constant" in laws:
         return laws["constant"]
-    rows = len(curve.b)
-    usual = max(kin.values(), default=0.0)
-
-    def value(name: str) -> tuple[float, int]:
-        if not score:
-            return kin.get(name, usual), CANDIDATES.index(name)
-        if name not in score:
-            return np.inf, CANDIDATES.index(name)
-        blend = (rows * score[name] + KINDRED * kin.get(name, usual)) / (rows + KINDRED)
-        return blend, CANDIDATES.index(name)
-
-    return laws[min(laws, key=value)]
+    rows, usual = len(curve.b), max(kin.values(), default=0.0)
+    value = {}
+    for name in CANDIDATES:
+        steady = kin.get(name, usual)
+        if name in laws and not score:
+            value[name] = steady
+        elif name in laws and name in score:
+            value[name] = (rows * score[name] + KINDRED * steady) / (rows + KINDRED)
+    # Without a score of its own the curve is too short to weigh laws against each other.
+    best = sorted(value, key=lambda name: value[name])[: BLENDED if score else 1]
+    weights = np.array([(value[name] + EXACT) ** -2 for name in best])
+    kept = weights >= LEAST_WEIGHT * weights.sum()
+    weights = weights[kept] / weights[kept].sum()
+    chosen = [laws[name] for name, keep in zip(best, kept, strict=True) if keep]
+    return chosen[0] if len(chosen) == 1 else Blend(tuple(chosen), tuple(float(w) for w in weights))

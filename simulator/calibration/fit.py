@@ -19,6 +19,8 @@ from simulator.errors import InternalError, Problem, ScenarioError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+DEFAULT_FOLDS = 5
+"""Short curves leave out one batch size at a time: the usual number of folds is never too many for them."""
 MAX_FOLDS = 50
 
 
@@ -29,7 +31,7 @@ def fit(
     time: str | None = None,
     unit: str | None = None,
     group: Sequence[str] | None = None,
-    folds: int = 5,
+    folds: int = DEFAULT_FOLDS,
     batch: str | None = None,
     hold_out: str = "rows",
 ) -> Calibration:
@@ -74,7 +76,7 @@ def _check_folds(rows: Rows, folds: int) -> None:
         raise ScenarioError(Problem(f"must be from 2 to {MAX_FOLDS}, got {folds}", path="--folds"))
     if len(rows) < 2:
         raise ScenarioError(rows.problem("has one row: a law needs at least two measured rows", row=0))
-    if folds > len(rows):
+    if folds > max(len(rows), DEFAULT_FOLDS):
         message = f"{folds} folds for {len(rows)} rows: measure more rows or ask for at most {len(rows)}"
         raise ScenarioError(Problem(message, rows.file, path="--folds"))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulator.calibration import Calibration, GroupFit
@@ -87,12 +87,22 @@ def _line(one: GroupFit) -> tuple[str, ...]:
     name = " ".join(value for value in one.group.values() if value) or "all rows"
     return (
         name if len(name) <= _WIDEST else name[: _WIDEST - 3] + "...",
-        one.law.name,
+        _law(one.law.name, one.law.parameters()),
         str(one.rows),
         f"{one.mape_in_sample:.2%}",
         "unknown" if one.mape is None else f"{one.mape:.2%}",
         _worst(one),
     )
+
+
+def _law(name: str, parameters: Mapping[str, Any]) -> str:
+    """A law and what it is made of: ``corrected affine``, ``table + affine``."""
+    if name == "blend":
+        parts = [_law(one["law"], one["parameters"]) for one in parameters["laws"]]
+        return " + ".join(dict.fromkeys(parts))
+    if "trend" in parameters and name == "corrected":
+        return f"{name} {parameters['trend']['law']}"
+    return name
 
 
 def _worst(one: GroupFit) -> str:

@@ -46,6 +46,7 @@ class Engine:
         self.replication = replication
         self.progress = progress
         self.clock = Clock()
+        self._heap, self._events = self.clock.heap, self.clock._eid
         self.recorder = Recorder()
         self.dirty: list[Line] = []
         self.bounded: list[Station] = []
@@ -234,8 +235,7 @@ class Engine:
             self._plan_answers(batch, line.station.service)
         replica.batch = batch
         replica.state = BUSY
-        clock = self.clock
-        heappush(clock.heap, (batch.end, replica.key, next(clock._eid), self.complete, batch))
+        heappush(self._heap, (batch.end, replica.key, next(self._events), self.complete, batch))
 
     def _plan_answers(self, batch: Batch, table: RequestTable) -> None:
         factors = batch.phase.factors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from simulator.cluster.lower import lower
@@ -12,7 +13,7 @@ from simulator.cluster.simulate import run_once
 from simulator.planner.bottleneck import Bottleneck, bottleneck_of
 from simulator.results import RunRecord, metrics
 from simulator.results.intervals import interval
-from simulator.scenario import Scenario
+from simulator.scenario import Scenario, Workload
 from simulator.workload import mean_rate, scaled
 
 RESOLUTION = 0.005
@@ -21,6 +22,10 @@ LEAST_FACTOR, MOST_FACTOR = 2.0**-10, 2.0**20
 MOST_REQUESTS = 2e7
 """No candidate load brings more requests than this; beyond, the answer is a lower bound and says so."""
 LEAST_REPLICATIONS = 3
+LEAST_REQUESTS = 100
+"""Far below the written load the search ends where fewer requests than this are left: a few prove nothing."""
+ALWAYS_TRIED = 1 / 16
+"""The search goes down to this factor however few requests are left."""
 KEPT_UP = 0.99
 """Without an objective a load holds when at least this share of it is answered as fast as it comes."""
 
@@ -104,7 +109,9 @@ class _Search:
     lowered: Lowered
     scaled: list[str]
     judged: list[str]
-    records: dict[tuple[int, float], RunRecord] = field(default_factory=dict)
+    record: RunRecord | None = None
+    """The run of the first replication at the highest load so far that holds."""
+    judged_loads: list[tuple[int, tuple[Workload, ...], bool]] = field(default_factory=list)
     capped: bool = False
     rates: dict[str, float | None] = field(default_factory=dict)
 
@@ -131,8 +138,8 @@ class _Search:
                 low, step = low * step, min(step * step, 2.0)
             self.capped = True
             return low, low
-        high = start
-        while high / step >= LEAST_FACTOR:
+        high, least = start, self._least_factor()
+        while high / step >= least:
             if self._holds(number, high / step):
                 return high / step, high
             high, step = high / step, min(step * step, 2.0)
@@ -140,6 +147,10 @@ class _Search:
 
     def _fits(self, factor: float) -> bool:
         return factor <= MOST_FACTOR and sum(self._requests(name, factor) for name in self.scaled) <= MOST_REQUESTS
+
+    def _least_factor(self) -> float:
+        fewest = min(self._requests(name, 1.0) for name in self.judged)
+        return max(LEAST_FACTOR, min(ALWAYS_TRIED, LEAST_REQUESTS / max(fewest, 1.0)))
 
     def _requests(self, name: str, factor: float) -> float:
         rate = self._rate(name)
@@ -155,32 +166,48 @@ class _Search:
         return self.rates[name]
 
     def _holds(self, number: int, factor: float) -> bool:
-        if (number, factor) in self.records:
-            return True
-        services = tuple(
-            replace(s, workload=scaled(s.workload, factor)) if s.info.name in self.scaled else s
-            for s in self.lowered.services
-        )
-        record = run_once(self.scenario, replace(self.lowered, services=services), number)
+        """Whether the objective holds at ``factor``; loads that come to the same (clients are whole) run once."""
+        loads = tuple(scaled(self.scenario.services[name].workload, factor) for name in self.scaled)
+        for replication, same, held in self.judged_loads:
+            if (replication, same) == (number, loads):
+                return held
+        record = run_once(self.scenario, self._at(loads), number)
         figures = metrics(record)["services"]
-        if not all(_objective_holds(record, name, figures[name]) for name in self.judged):
-            return False
-        if number == 0:
-            self.records = {(0, factor): record}
-        return True
+        holds = all(_objective_holds(record, name, figures[name]) for name in self.judged)
+        self.judged_loads.append((number, loads, holds))
+        if holds and number == 0:
+            self.record = record
+        return holds
+
+    def _at(self, loads: tuple[Workload, ...]) -> Lowered:
+        """The cluster at other loads. Whoever is inside when all deadlines have passed has missed: the run ends there."""
+        by_name = dict(zip(self.scaled, loads))
+        services = tuple(
+            replace(s, workload=by_name[s.info.name]) if s.info.name in by_name else s for s in self.lowered.services
+        )
+        slos = [c.slo_s for s in services if s.info.name in self.judged for c in s.info.classes if isfinite(c.slo_s)]
+        return replace(self.lowered, services=services, drain_s=min(self.lowered.drain_s, max(slos, default=0.0)))
+
+    def _reached(self, name: str, factor: float) -> float:
+        """The factor that was really simulated: clients are whole."""
+        workload = self.scenario.services[name].workload
+        if not factor or workload.process != "closed":
+            return factor
+        clients: int = getattr(scaled(workload, factor), "clients")  # noqa: B009
+        return clients / float(getattr(workload, "clients"))  # noqa: B009
 
     def answer(self, name: str, factors: list[float]) -> ServiceSaturation:
         """Mean over replications, its interval, and what binds at the highest load that holds."""
+        factors = [self._reached(name, factor) for factor in factors]
         factor = sum(factors) / len(factors)
-        rate = self._rate(name)
-        record = next(iter(self.records.values()), None)
+        rate, record = self._rate(name), self.record
         if rate is None:
             figures = metrics(record)["services"][name] if record else {"throughput": 0.0}
-            rate = figures["throughput"] / factor if factor else 0.0
+            rate = figures["throughput"] / factors[0] if factors[0] else 0.0
         ends = interval(factors)
         note = None
         if not factor:
-            note = "the objective does not hold at any load: more replicas cannot help, a single request is too slow"
+            note = "the objective does not hold at any load: not even requests that hardly ever meet are fast enough"
         elif self.capped:
             note = "a lower bound: the search ended at the largest load that it simulates"
         return ServiceSaturation(
@@ -196,7 +223,7 @@ class _Search:
 def _objective_holds(record: RunRecord, name: str, figures: Json) -> bool:
     info = next(service for service in record.services if service.name == name)
     if not figures["arrived"]:
-        return True
+        return False  # a load that is not there shows nothing
     if figures["attainment"] is None:
         window = record.duration_s - record.warmup_s
         return bool(figures["throughput"] >= KEPT_UP * figures["arrived"] / window)

@@ -10,7 +10,6 @@ from pathlib import Path
 from simulator.errors import Problem
 from simulator.scenario.nodes import Node, is_invented, locate, printable
 
-MAX_COLUMN = 150
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what ends a line for the YAML parser
 
 
@@ -63,7 +62,7 @@ class Source:
     def at_line(self, message: str, line: int | None, column: int | None, path: str | None = None) -> Problem:
         """A problem at a line and column of the text."""
         text = None
-        if line is not None and 0 < line <= len(self.lines) and (column or 0) <= MAX_COLUMN:
+        if line is not None and 0 < line <= len(self.lines):
             # one character for one, so that the caret stays under its place
             text = "".join(char if char.isprintable() else " " for char in self.lines[line - 1])
         return Problem(message, self.name, line, column, path, text)

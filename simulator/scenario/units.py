@@ -191,9 +191,12 @@ def _bare(number: float, dimension: Dimension) -> float:
 def _checked(exact: Fraction, dimension: Dimension) -> float:
     if exact < 0:
         raise UnitError(f"must not be negative (a {dimension.name})")
-    if exact > Fraction(dimension.limit):
+    limit = Fraction(dimension.limit)
+    # Compared after rounding, so that what `write` says of the limit itself reads back; a huge number has no float.
+    value = float(min(exact, 2 * limit))
+    if value > limit:
         raise UnitError(f"is too large: at most {write(dimension.limit, dimension)}")
-    return float(exact)
+    return value
 
 
 def _unknown_unit(number: str, unit: str, dimension: Dimension) -> str:

@@ -81,10 +81,14 @@ def updated(shown: tuple[str, ...], printed: str) -> tuple[str, ...]:
 
 
 def _alike(line: str, lines: tuple[str, ...]) -> str:
-    label = re.split(r"\s{2,}", line.strip())[0]
-    found = [one for one in lines if re.split(r"\s{2,}", one.strip())[0] == label]
-    assert found, f"no line {label!r} is printed"
+    found = [one for one in lines if _label(one) == _label(line)]
+    assert found, f"no line {_label(line)!r} is printed"
     return found[0]
+
+
+def _label(line: str) -> str:
+    """What stands before the first number."""
+    return re.split(r"[0-9]", line, maxsplit=1)[0].strip()
 
 
 def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

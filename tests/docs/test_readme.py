@@ -37,9 +37,7 @@ def test_the_first_command_runs_the_quick_start(tmp_path: Path) -> None:
 
 
 def test_the_second_command_is_what_ci_runs() -> None:
-    done = subprocess.run(
-        [ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, TEST), done.stderr
 
 

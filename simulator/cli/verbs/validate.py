@@ -22,14 +22,15 @@ def command(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Check scenario files and report all their problems at once."""
+    """Check scenario files, and the files and catalogue entries they name, and report all problems at once."""
     from simulator import load
+    from simulator.cluster.lower import lower
     from simulator.results.strictjson import to_json
 
     found = []
     for file in files:
         try:
-            load(file, sets=sets or (), variants=variants or ())
+            lower(load(file, sets=sets or (), variants=variants or ()))
         except ScenarioError as error:
             found.append({"file": str(file), "ok": False, "problems": [asdict(item) for item in error.problems]})
             if not as_json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.cluster.lower.exits import survival
-from simulator.cluster.lowered import Deployment, Kind, Service
+from simulator.cluster.lowered import Deployment, Exits, Kind, Service
 from simulator.scenario import Scenario
 from simulator.workload import mean_rate
 
@@ -34,23 +34,24 @@ def capacities(service: Service, deployment: Deployment) -> list[PortionCapacity
         station = service.stations[index]
         if station.exit_mode == "compact":
             return []
-        rates = [count * _rate(kind, service, deployment) for kind, count in zip(station.kinds, replicas) if count]
+        # Answered requests keep their slots in the modes that never shrink a batch: all need every layer.
+        exits = None if station.exit_mode in ("none", "answer_early") else service.exits
+        rates = [count * _rate(kind, exits, deployment) for kind, count in zip(station.kinds, replicas) if count]
         phases = station.kinds[0].phases
         first, last = phases[0].first_layer, phases[-1].last_layer
-        full = station.exit_mode in ("none", "answer_early")
-        share = 1.0 if full else survival(service.exits, deployment.exit_layer, first)
+        share = survival(exits, deployment.exit_layer, first)
         layers = str(first) if first == last else f"{first}-{last}"
         found.append(PortionCapacity(layers, sum(rates) / share if share else float("inf"), share))
     return found
 
 
-def _rate(kind: Kind, service: Service, deployment: Deployment) -> float:
+def _rate(kind: Kind, exits: Exits | None, deployment: Deployment) -> float:
     """Requests per second that enter one replica at its best batch sizes."""
     per_request = 0.0
     for phase in kind.phases:
         sizes = np.arange(1, phase.batch + 1)
         best = float(np.min(phase.time_s[1:] / sizes))
-        share = survival(service.exits, deployment.exit_layer, phase.first_layer) if len(kind.phases) > 1 else 1.0
+        share = survival(exits, deployment.exit_layer, phase.first_layer) if len(kind.phases) > 1 else 1.0
         per_request += share * best
     return 1.0 / per_request if per_request else float("inf")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.cluster.lower.layers import ModelCosts
+from simulator.cluster.lower.layers import ModelCosts, placed
 from simulator.cluster.lowered import Exits, Ints
 from simulator.costs.early_exit import ExitTable, ProfileTable, correct, fires, load_table
 from simulator.errors import ScenarioError
@@ -42,10 +42,14 @@ class ModelExits:
         written = self.costs.model.exits
         if written is None:
             return None
+        self._check_ramps()
         if isinstance(written, ProfileExits):
-            return ProfileTable(written.profile[: len(self.ramps)])
+            return ProfileTable(written.profile[: len(self.ramps)]) if self.ramps else None
         scenario = self.costs.scenario
-        table = load_table(scenario.source.folder / written.table)
+        try:
+            table = load_table(scenario.source.folder / written.table)
+        except ScenarioError as error:
+            raise placed(scenario, ("models", self.costs.name, "exits", "table"), error) from None
         if table.exits != len(self.ramps) + 1:
             message = (
                 f"has {table.exits} exits, the model {len(self.ramps)} ramps and its end: "
@@ -53,6 +57,14 @@ class ModelExits:
             )
             raise ScenarioError(scenario.source.problem(("models", self.costs.name, "exits", "table"), message))
         return table
+
+    def _check_ramps(self) -> None:
+        """Ramps and profile fit the layers (the loader cannot know them for measured models)."""
+        scenario, name = self.costs.scenario, self.costs.name
+        broken = self.costs.model.ramp_rules(self.layers)
+        problems = [scenario.source.problem(("models", name, *path), message) for path, message in broken]
+        if problems:
+            raise ScenarioError(problems)
 
     @cached_property
     def lowered(self) -> Exits | None:
@@ -104,9 +116,7 @@ class ModelExits:
         try:
             return fires(self.table, rule, [*columns, self.table.exits - 1])
         except ScenarioError as error:
-            place = ("models", self.costs.name, "exits", "rule")
-            source = self.costs.scenario.source
-            raise ScenarioError([p if p.file else source.problem(place, p.message) for p in error.problems]) from None
+            raise placed(self.costs.scenario, ("models", self.costs.name, "exits", "rule"), error) from None
 
 
 def exit_layers(fired: Bools) -> Ints:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from simulator import catalogue
@@ -27,6 +29,18 @@ def law_of(time: ConstantTime | AffineTime | TableTime, floor: BatchLaw | None =
     return Table(tuple(batches), tuple(time.per_batch[b] for b in batches), floor)
 
 
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """Law of time of a layer, and the largest batch that was measured when the law itself does not know."""
+
+    law: BatchLaw
+    measured_to: float = math.inf
+
+    def extrapolates(self, batch: int) -> bool:
+        """Whether a batch is larger than any that was measured."""
+        return batch > self.measured_to or bool(self.law.extrapolates(batch))
+
+
 @dataclass(frozen=True)
 class ModelCosts:
     """Costs of one model of the scenario."""
@@ -34,7 +48,7 @@ class ModelCosts:
     scenario: Scenario
     name: str
     model: Model
-    _laws: dict[tuple[int, str, str], BatchLaw] = field(default_factory=dict)
+    _found: dict[tuple[int, str, str], LayerCost] = field(default_factory=dict)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -69,28 +83,46 @@ class ModelCosts:
         """Measured groups, if the model names a file of them."""
         if self.model.measured is None:
             return []
-        return read_measured(self.scenario.source.folder / self.model.measured)
+        try:
+            return read_measured(self.scenario.source.folder / self.model.measured)
+        except ScenarioError as error:
+            raise self._error(("measured",), error) from None
 
-    def law(self, layer: int, hardware: Hardware, precision: str) -> BatchLaw:
-        """Law of time of a layer (from 0) on a pool at a precision; the same object for equal layers."""
+    def cost(self, layer: int, hardware: Hardware, precision: str) -> LayerCost:
+        """Cost of a layer (from 0) on a pool at a precision; the same object for equal layers.
+
+        A problem without a place is one of the portion that asks: its device does not have the precision.
+        """
         same = id(self.layers[layer]) if self.known is None else 0
         key = (same, hardware.name, precision)
-        if key not in self._laws:
-            try:
-                self._laws[key] = self._law(self.layers[layer], hardware, precision)
-            except ScenarioError as error:
-                raise self._error(("measured",) if self.model.measured else (), error) from None
-        return self._laws[key]
+        if key not in self._found:
+            self._found[key] = self._cost(self.layers[layer], hardware, precision)
+        return self._found[key]
 
-    def _law(self, layer: Layer, hardware: Hardware, precision: str) -> BatchLaw:
+    def _cost(self, layer: Layer, hardware: Hardware, precision: str) -> LayerCost:
         if layer.time is not None:
-            return law_of(layer.time, self._roofline(layer, hardware, precision) if layer.work else None)
+            return LayerCost(law_of(layer.time, self._floor(layer, hardware, precision)))
         if self.known is not None:
-            return self._catalogue_law(self.known, hardware, precision)
+            return LayerCost(self._catalogue_law(self.known, hardware, precision))
         if self.measured:
-            device = hardware.device or hardware.name
-            law: BatchLaw = find_costs(self.measured, layer=layer.name, device=device, precision=precision).law
-            return law
+            return self._measured_cost(layer, hardware, precision)
+        return LayerCost(self._roofline(layer, hardware, precision))
+
+    def _measured_cost(self, layer: Layer, hardware: Hardware, precision: str) -> LayerCost:
+        device = hardware.device or hardware.name
+        try:
+            found = find_costs(self.measured, layer=layer.name, device=device, precision=precision)
+        except ScenarioError as error:
+            raise self._error(("measured",), error) from None
+        law: BatchLaw = found.law
+        if isinstance(law, Table) and law.floor is None:
+            law = Table(law.batches, law.times, self._floor(layer, hardware, precision))
+        return LayerCost(law, found.span[1] if found.span else math.inf)
+
+    def _floor(self, layer: Layer, hardware: Hardware, precision: str) -> RooflineLaw | None:
+        """What a table's extrapolation may not go below; None when the work or the device's peak is not known."""
+        if layer.work is None or precision not in hardware.peak:
+            return None
         return self._roofline(layer, hardware, precision)
 
     def _roofline(self, layer: Layer, hardware: Hardware, precision: str) -> RooflineLaw:
@@ -134,8 +166,19 @@ class ModelCosts:
         return size_at(self.layers[layer].output, precision) or 0.0
 
     def _error(self, path: tuple[str, ...], error: ScenarioError) -> ScenarioError:
-        place = ("models", self.name, *path)
-        return ScenarioError([p if p.file else self.scenario.source.problem(place, p.message) for p in error.problems])
+        return placed(self.scenario, ("models", self.name, *path), error)
+
+
+def placed(scenario: Scenario, place: tuple[str | int, ...], error: ScenarioError) -> ScenarioError:
+    """The same problems; those that no line of a data file shows point at the scenario's key."""
+    found = []
+    for problem in error.problems:
+        if problem.line is not None:
+            found.append(problem)
+            continue
+        parts = (None if problem.file is None else Path(problem.file).name, problem.path, problem.message)
+        found.append(scenario.source.problem(place, ": ".join(part for part in parts if part)))
+    return ScenarioError(found)
 
 
 def size_at(size: float | Mapping[Any, float] | None, precision: str) -> float | None:

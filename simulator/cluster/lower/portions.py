@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route
 from simulator.cluster.lower.layers import ModelCosts, law_of
 from simulator.cluster.lowered import Floats, Phase
+from simulator.costs.base import BatchLaw
 from simulator.scenario.deployment import Deployment, Portion
 from simulator.scenario.times import RelativeTime
 
@@ -30,29 +32,37 @@ def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardw
     ramp: list[int] = []
     extrapolated = False
     for layer in range(portion.layers.first, portion.layers.last + 1):
-        law = costs.law(layer - 1, hardware, portion.precision)
-        seconds = _at_least_zero(law.seconds(batches))
-        extrapolated |= bool(law.extrapolates(portion.batch))
+        cost = costs.cost(layer - 1, hardware, portion.precision)
+        seconds = _none_for_nobody(cost.law.seconds(batches))
+        extrapolated |= cost.extrapolates(portion.batch)
         rows.append(seconds)
         ramp.append(0)
         if layer in active:
-            rows.append(_ramp_seconds(costs, seconds, batches))
+            law = _ramp_law(costs)
+            extrapolated |= law is not None and bool(law.extrapolates(portion.batch))
+            rows.append(_ramp_seconds(costs, law, seconds, batches))
             ramp.append(layer)
     return Steps(np.array(rows), ramp, extrapolated)
 
 
-def _at_least_zero(seconds: Floats) -> Floats:
+def _none_for_nobody(seconds: Floats) -> Floats:
     seconds = np.asarray(seconds, dtype=np.float64).copy()
     seconds[0] = 0.0
     return seconds
 
 
-def _ramp_seconds(costs: ModelCosts, layer_seconds: Floats, batches: Floats) -> Floats:
+def _ramp_law(costs: ModelCosts) -> BatchLaw | None:
+    """The law of the ramps' time; None when it is relative to the layer's."""
     ramps = costs.model.ramps
     assert ramps is not None
-    if isinstance(ramps.time, RelativeTime):
-        return ramps.time.relative * layer_seconds
-    return _at_least_zero(law_of(ramps.time).seconds(batches))
+    return None if isinstance(ramps.time, RelativeTime) else law_of(ramps.time)
+
+
+def _ramp_seconds(costs: ModelCosts, law: BatchLaw | None, layer_seconds: Floats, batches: Floats) -> Floats:
+    if law is not None:
+        return _none_for_nobody(law.seconds(batches))
+    relative: float = costs.model.ramps.time.relative  # type: ignore[union-attr]  # _ramp_law has looked
+    return relative * layer_seconds
 
 
 def left_to_right(rows: Floats) -> Floats:
@@ -89,7 +99,7 @@ def phase_of(
         time_s=elapsed[-1],
         transfer_s=transfer,
         transfer_bytes=transfer_bytes,
-        floor_s=0.0,
+        floor_s=math.inf,
     )
 
 
@@ -98,17 +108,13 @@ def active_ramps(exits: ModelExits, deployment: Deployment, portion: Portion) ->
     return tuple(layer for layer in exits.active(deployment) if portion.layers.first <= layer <= portion.layers.last)
 
 
-def needed_memory(costs: ModelCosts, portions: list[Portion]) -> float | None:
-    """Memory for the weights and for the largest output of a full batch [B]; None when unknown."""
-    total, largest = 0.0, 0.0
+def needed_memory(costs: ModelCosts, portions: list[Portion]) -> float:
+    """Least memory for the weights and for the largest output of a full batch [B]; unknown sizes count as nothing."""
+    largest = 0.0
     for portion in portions:
         for layer in range(portion.layers.first, portion.layers.last + 1):
-            weights = costs.weight_bytes(layer - 1, portion.precision)
-            if weights is None:
-                return None
-            total += weights
             largest = max(largest, portion.batch * costs.output_bytes(layer - 1, portion.precision))
-    return total + largest
+    return weights_of(costs, portions) + largest
 
 
 def weights_of(costs: ModelCosts, portions: list[Portion]) -> float:

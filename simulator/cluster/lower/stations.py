@@ -18,6 +18,8 @@ from simulator.scenario.deployment import Deployment, Portion
 
 StationKey = tuple[object, ...]
 KindKey = tuple[object, ...]
+Group = dict[KindKey, list[Portion]]
+"""The kinds of one station, each with the portions that its replicas hold."""
 
 
 @dataclass(eq=False)
@@ -70,7 +72,7 @@ class StationBuilder:
                 self._add_kinds(draft, number, start, deployment, position, group, after)
                 now.append(draft)
                 counts.append(_counts(deployment, group))
-                waits.append({_kind_key(members): tuple(p.max_wait for p in members) for members in group})
+                waits.append({key: tuple(p.max_wait for p in members) for key, members in group.items()})
             self._set_floors(now)
             windows.append((start, deployment, now, counts, waits))
             present = now
@@ -80,23 +82,22 @@ class StationBuilder:
     # -- portions of one deployment ------------------------------------------------------------------------------
 
     @staticmethod
-    def _groups(deployment: Deployment) -> list[list[list[Portion]]]:
-        """Stations of a deployment, each a list of kinds, each kind the portions that its replicas hold."""
+    def _groups(deployment: Deployment) -> list[Group]:
+        """Stations of a deployment. Entries that differ in ``max_wait`` alone are kinds of their own, by number."""
         if deployment.execution == "serial":
-            return [[list(deployment.portions)]]
-        return [[[p] for p in deployment.portions if p.layers == layers] for layers in deployment.cuts]
+            return [_group([list(deployment.portions)])]
+        return [_group([[p] for p in deployment.portions if p.layers == layers]) for layers in deployment.cuts]
 
     @staticmethod
-    def _key(deployment: Deployment, group: list[list[Portion]]) -> StationKey:
-        layers = tuple((p.layers.first, p.layers.last) for p in group[0])
+    def _key(deployment: Deployment, group: Group) -> StationKey:
+        layers = tuple((p.layers.first, p.layers.last) for p in _first(group))
         return (deployment.execution, deployment.exit_mode, deployment.routing, layers)
 
-    def _kept(self, present: list[Draft], deployment: Deployment, group: list[list[Portion]]) -> Draft | None:
+    def _kept(self, present: list[Draft], deployment: Deployment, group: Group) -> Draft | None:
         key = self._key(deployment, group)
-        kinds = {_kind_key(members) for members in group}
-        return next((d for d in present if d.key == key and kinds & d.kinds.keys()), None)
+        return next((d for d in present if d.key == key and group.keys() & d.kinds.keys()), None)
 
-    def _new(self, window: int, position: int, deployment: Deployment, group: list[list[Portion]]) -> Draft:
+    def _new(self, window: int, position: int, deployment: Deployment, group: Group) -> Draft:
         name = f"{window}-{position}" if window else str(position)
         serial = deployment.execution == "serial"
         return Draft(self._key(deployment, group), name, deployment.routing, deployment.exit_mode, serial, -1)
@@ -108,18 +109,17 @@ class StationBuilder:
         start: float,
         deployment: Deployment,
         position: int,
-        group: list[list[Portion]],
-        after: list[list[Portion]] | None,
+        group: Group,
+        after: Group | None,
     ) -> None:
         fresh = not draft.kinds
         first = len(self.portions)
         if fresh:
-            for portion in group[0]:
+            for portion in _first(group):
                 self.portions.append(PortionInfo(self.index, portion.layers.first, portion.layers.last, start))
         else:
             first = next(iter(draft.kinds.values())).phases[0].portion
-        for members in group:
-            key = _kind_key(members)
+        for key, members in group.items():
             draft.waits_s.setdefault(key, tuple(p.max_wait for p in members))
             if key not in draft.kinds:
                 route = self._route(members[0].pool, after)
@@ -127,11 +127,11 @@ class StationBuilder:
                     draft.link = route.link
                 draft.kinds[key] = self._kind(window, deployment, members, first, position, route)
 
-    def _route(self, pool: str, after: list[list[Portion]] | None) -> Route | None:
+    def _route(self, pool: str, after: Group | None) -> Route | None:
         if after is None:
             return None
         pairs, base = self.routes
-        return pairs.get((pool, after[0][0].pool), base)
+        return pairs.get((pool, _first(after)[0].pool), base)
 
     def _kind(
         self,
@@ -147,7 +147,7 @@ class StationBuilder:
         self._check_memory(window, deployment, members, hardware)
         phases = []
         for number, portion in enumerate(members):
-            steps = steps_of(self.costs, active_ramps(self.exits, deployment, portion), portion, hardware)
+            steps = self._steps(window, deployment, portion, hardware)
             self._warn(steps, portion, hardware)
             output = self.costs.output_bytes(portion.layers.last - 1, portion.precision)
             phases.append(
@@ -170,10 +170,20 @@ class StationBuilder:
             phases=tuple(phases),
         )
 
+    def _steps(self, window: int, deployment: Deployment, portion: Portion, hardware: Hardware) -> Steps:
+        active = active_ramps(self.exits, deployment, portion)
+        try:
+            return steps_of(self.costs, active, portion, hardware)
+        except ScenarioError as error:
+            if any(problem.file for problem in error.problems):
+                raise
+            text = "; ".join(problem.message for problem in error.problems)
+            raise ScenarioError(self._problem(window, deployment, portion, text, "precision")) from None
+
     def _check_memory(self, window: int, deployment: Deployment, members: list[Portion], hardware: Hardware) -> None:
         needed = needed_memory(self.costs, members)
         available = hardware.memory_bytes * hardware.pool.devices_per_replica
-        if needed is None or needed <= available:
+        if needed <= available:
             return
         message = (
             f"does not fit: portion {members[0].layers.first}-{members[-1].layers.last} needs {needed / 1e9:.2f} GB at "
@@ -182,11 +192,11 @@ class StationBuilder:
         )
         raise ScenarioError(self._problem(window, deployment, members[0], message))
 
-    def _problem(self, window: int, deployment: Deployment, portion: Portion, message: str) -> Problem:
+    def _problem(self, window: int, deployment: Deployment, portion: Portion, message: str, *key: str) -> Problem:
         service = self.costs.scenario.services[self.service]
         base = ("deployment",) if service.deployment is not None else ("deployments", window)
         number = next(i for i, p in enumerate(deployment.portions) if p is portion)
-        return self.costs.scenario.source.problem(("services", self.service, *base, "portions", number), message)
+        return self.costs.scenario.source.problem(("services", self.service, *base, "portions", number, *key), message)
 
     def _warn(self, steps: Steps, portion: Portion, hardware: Hardware) -> None:
         where = f"service {self.service}, portion {portion.layers} on {hardware.name}"
@@ -202,18 +212,17 @@ class StationBuilder:
 
     # -- what can only be said once all are known ----------------------------------------------------------------
 
-    def _set_floors(self, drafts: list[Draft]) -> None:
-        floor = 0.0
+    @staticmethod
+    def _set_floors(drafts: list[Draft]) -> None:
+        """From the last portion to the first; a portion that several windows use gets the smallest of their floors."""
+        floor: float | None = None
         for draft in reversed(drafts):
-            kinds = list(draft.kinds.values())
-            for number in reversed(range(len(kinds[0].phases))):
-                floor = min(_to_first_exit(kind.phases[number], draft, floor) for kind in kinds)
+            for number in reversed(range(len(next(iter(draft.kinds.values())).phases))):
+                floor = min(_to_first_exit(kind.phases[number], floor) for kind in draft.kinds.values())
                 for key, kind in draft.kinds.items():
                     phases = list(kind.phases)
-                    if phases[number].floor_s == 0.0:
-                        phases[number] = replace(phases[number], floor_s=floor)
+                    phases[number] = replace(phases[number], floor_s=min(floor, phases[number].floor_s))
                     draft.kinds[key] = replace(kind, phases=tuple(phases))
-                kinds = list(draft.kinds.values())
 
     def _deployment(
         self,
@@ -237,25 +246,31 @@ class StationBuilder:
         )
 
 
-def _kind_key(members: list[Portion]) -> KindKey:
-    return (members[0].pool, *((p.precision, p.batch) for p in members))
+def _group(entries: list[list[Portion]]) -> Group:
+    """Kinds by (pool, precision and batch of each portion, number among those equal in these), as written."""
+    group: Group = {}
+    for members in entries:
+        same = (members[0].pool, *((p.precision, p.batch) for p in members))
+        number = sum(key[:-1] == same for key in group)
+        group[*same, number] = members
+    return group
 
 
-def _counts(deployment: Deployment, group: list[list[Portion]]) -> dict[KindKey, int]:
-    counts: dict[KindKey, int] = {}
-    for members in group:
-        asked = deployment.replicas if deployment.execution == "serial" else members[0].replicas
-        key = _kind_key(members)
-        counts[key] = counts.get(key, 0) + (asked or 0)
-    return counts
+def _first(group: Group) -> list[Portion]:
+    return next(iter(group.values()))
 
 
-def _to_first_exit(phase: lowered.Phase, draft: Draft, after: float) -> float:
+def _counts(deployment: Deployment, group: Group) -> dict[KindKey, int]:
+    serial = deployment.execution == "serial"
+    return {key: (deployment.replicas if serial else members[0].replicas) or 0 for key, members in group.items()}
+
+
+def _to_first_exit(phase: lowered.Phase, after: float | None) -> float:
     """Time at batch 1 from this portion to the first exit that may answer; ``after`` is that of the next portion."""
     ramps = np.flatnonzero(phase.step_ramp)
     if ramps.size:
         return float(phase.elapsed_s[ramps[0], 1])
-    return float(phase.time_s[1]) + (float(phase.transfer_s[1]) + after if after else 0.0)
+    return float(phase.time_s[1]) + (0.0 if after is None else float(phase.transfer_s[1]) + after)
 
 
 def _station(draft: Draft) -> lowered.Station:

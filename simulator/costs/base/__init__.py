@@ -1,5 +1,6 @@
 """Laws of time: what a layer, or a matrix product, costs on one device at one precision."""
 
+from simulator.costs.base.blend import Blend
 from simulator.costs.base.file import CostGroup, costs_text, find_costs, read_costs
 from simulator.costs.base.formulas import (
     Affine,
@@ -20,6 +21,7 @@ __all__ = [
     "LAWS",
     "Affine",
     "BatchLaw",
+    "Blend",
     "Constant",
     "Corrected",
     "CostGroup",

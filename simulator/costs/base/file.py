@@ -59,11 +59,7 @@ def find_costs(groups: Sequence[CostGroup], **wanted: str) -> CostGroup:
     >>> find_costs([found], layer="block", device="v100").law
     Constant(time_s=1.0)
     """
-    fits = [
-        g
-        for g in groups
-        if all(str(g.group[key]) == value for key, value in wanted.items() if key in g.group)
-    ]
+    fits = [g for g in groups if all(str(g.group[key]) == value for key, value in wanted.items() if key in g.group)]
     if len(fits) == 1:
         return fits[0]
     asked = ", ".join(f"{key}={value}" for key, value in wanted.items())
@@ -107,11 +103,7 @@ def _short(value: Any) -> Any:
     """Long lists of numbers become one text: YAML reads a scalar a hundred times faster than a list."""
     if isinstance(value, Mapping):
         return {key: _short(item) for key, item in value.items()}
-    if (
-        isinstance(value, list)
-        and len(value) > _LONG
-        and all(isinstance(item, int | float) for item in value)
-    ):
+    if isinstance(value, list) and len(value) > _LONG and all(isinstance(item, int | float) for item in value):
         return " ".join(_number(item) for item in value)
     return value
 
@@ -126,9 +118,7 @@ def _load(path: Path) -> Any:
 
     try:
         if path.stat().st_size > _LARGEST:
-            raise ScenarioError(
-                Problem(f"larger than {_LARGEST >> 20} MiB: split the file by --group", str(path))
-            )
+            raise ScenarioError(Problem(f"larger than {_LARGEST >> 20} MiB: split the file by --group", str(path)))
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError(Problem(error.strerror or "cannot be read", str(path))) from error

@@ -6,10 +6,12 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.costs.base.file import CostGroup, find_costs, read_costs
+from simulator.costs.base.law import BatchLaw
 from simulator.costs.base.table import Table
 from simulator.errors import Problem, ScenarioError
 
@@ -26,7 +28,15 @@ def read_measured(path: Path) -> list[CostGroup]:
     """
     if path.name.endswith((".csv", ".csv.gz")):
         return _from_rows(path)
-    return read_costs(path)
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise ScenarioError(Problem(f"is {kind}, expected rows or a costs file", str(path)))
+    groups = read_costs(path)
+    for group in groups:
+        if not isinstance(group.law, BatchLaw) or group.kind != "batch":
+            message = f"holds times of kind {group.kind}, a layer needs times by batch size (kind batch)"
+            raise ScenarioError(Problem(message, str(path), path="kind"))
+    return groups
 
 
 def layer_names(groups: list[CostGroup]) -> tuple[str, ...]:
@@ -55,44 +65,59 @@ def _from_rows(path: Path) -> list[CostGroup]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], tuple[str, ...]]]:
-    reader = csv.reader(io.StringIO(_text(path)))
-    header = [name.strip() for name in next(reader, [])]
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(path, header)
+        keys = tuple(key for key in KEYS if key in header)
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                message = f"has {len(cells)} cells, the header has {len(header)}"
+                raise ScenarioError(Problem(message, str(path), reader.line_num))
+            yield reader.line_num, {name: cell.strip() for name, cell in zip(header, cells)}, keys
+    except csv.Error as error:
+        raise ScenarioError(Problem(f"is not a csv file: {error}", str(path), reader.line_num)) from None
+
+
+def _check_header(path: Path, header: list[str]) -> None:
     for name in ("batch", "seconds"):
         if name not in header:
             message = f"column `{name}` is missing; columns are layer, device, precision, batch, seconds"
             raise ScenarioError(Problem(message, str(path), 1))
-    keys = tuple(key for key in KEYS if key in header)
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            message = f"has {len(cells)} cells, the header has {len(header)}"
-            raise ScenarioError(Problem(message, str(path), reader.line_num))
-        yield reader.line_num, {name: cell.strip() for name, cell in zip(header, cells)}, keys
+    for name in (*KEYS, "batch", "seconds"):
+        if header.count(name) > 1:
+            raise ScenarioError(Problem(f"column `{name}` is given twice", str(path), 1))
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise ScenarioError(Problem(f"is {kind}, expected a csv or csv.gz file", str(path)))
     try:
         if path.stat().st_size > LARGEST:
             raise ScenarioError(Problem(f"larger than {LARGEST >> 20} MiB", str(path)))
         raw = path.read_bytes()
-        if path.suffix == ".gz":
+        if raw.startswith(b"\x1f\x8b"):
             with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
                 raw = packed.read(LARGEST + 1)
             if len(raw) > LARGEST:
                 raise ScenarioError(Problem(f"larger than {LARGEST >> 20} MiB when unpacked", str(path)))
+        if b"\0" in raw:
+            raise ScenarioError(Problem("is not a text file, expected csv or csv.gz", str(path)))
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ScenarioError(Problem("is not UTF-8 text", str(path))) from None
-    except (OSError, EOFError) as error:
-        raise ScenarioError(Problem(getattr(error, "strerror", None) or str(error), str(path))) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ScenarioError(Problem(f"cannot be unpacked: {error}", str(path))) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ScenarioError(Problem(f"cannot be read: {reason}", str(path))) from None
 
 
 def _batch(path: Path, line: int, cell: str) -> int:
-    try:
-        value = int(cell)
-    except ValueError:
-        value = 0
+    value = int(cell) if cell.isascii() and cell.isdigit() and len(cell) < 9 else 0
     if not 1 <= value <= 10**6:
         raise ScenarioError(
             Problem(f"must be a whole number of at least 1, got {cell!r}", str(path), line, path="batch")
@@ -102,7 +127,7 @@ def _batch(path: Path, line: int, cell: str) -> int:
 
 def _seconds(path: Path, line: int, cell: str) -> float:
     try:
-        value = float(cell)
+        value = math.nan if "_" in cell else float(cell)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, cast
 
+from simulator.costs.base.blend import Blend
 from simulator.costs.base.formulas import (
     Affine,
     Constant,
@@ -35,6 +36,7 @@ LAWS: dict[str, type[Any]] = {
         SmoothFloor,
         Table,
         Corrected,
+        Blend,
         GemmRoofline,
         GemmSmooth,
         GemmRows,
@@ -63,6 +65,8 @@ def law_from_parameters(name: str, parameters: Mapping[str, Any]) -> Any:
 def _make(name: str, parameters: Mapping[str, Any]) -> AnyLaw:
     if name == GemmRows.name:
         return gemm_rows_from(parameters, cast(GemmLaw, _inner(parameters["trend"])))
+    if name == Blend.name:
+        return Blend(tuple(_inner(law) for law in parameters["laws"]), parameters["weights"])
     if name in (Table.name, Corrected.name):
         given = dict(parameters)
         for key in ("trend", "floor"):
