@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from simulator.errors import InternalError, Problem, ScenarioError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Found: TypeAlias = tuple[Law, Floats, Floats]
+"""A law, its held-out and its in-sample predictions [s]."""
 DEFAULT_FOLDS = 5
 """Short curves leave out one batch size at a time: the usual number of folds is never too many for them."""
 MAX_FOLDS = 50
@@ -107,15 +110,16 @@ def _scale(times: Floats) -> float:
     return math.ldexp(1.0, math.frexp(float(np.median(times)))[1])
 
 
-def _fit_batch(
-    groups: Sequence[tuple[tuple[str, ...], Ints]], sizes: Floats, times: Floats, folds: int
-) -> list[tuple[Law, Floats]]:
+def _fit_batch(groups: Sequence[tuple[tuple[str, ...], Ints]], sizes: Floats, times: Floats, folds: int) -> list[Found]:
     scales = [_scale(times[where]) for _, where in groups]
     curves = [
         batch.Curve(sizes[where, 0], times[where] / scale) for (_, where), scale in zip(groups, scales, strict=True)
     ]
     found = batch.calibrate(curves, folds)
-    return [(one.law.scaled(scale), one.held_out * scale) for one, scale in zip(found, scales, strict=True)]
+    return [
+        (one.law.scaled(scale), one.held_out * scale, one.law.seconds(curve.b) * scale)
+        for one, curve, scale in zip(found, curves, scales, strict=True)
+    ]
 
 
 def _fit_gemm(
@@ -126,7 +130,7 @@ def _fit_gemm(
     times: Floats,
     folds: int,
     layers: bool,
-) -> list[tuple[Law, Floats]]:
+) -> list[Found]:
     layout = ["".join(cells) for cells in zip(*(rows.columns[c] for c in meaning.layout), strict=True)]
     found = []
     for _, where in groups:
@@ -134,8 +138,9 @@ def _fit_gemm(
         own = tuple(layout[row] for row in where) if layout else ()
         own = own if len(set(own)) > 1 else ()
         m, n, k = sizes[where].T
-        one = gemm.calibrate(Products(m, n, k, times[where] / scale, own), folds, layers=layers)
-        found.append((one.law.scaled(scale), one.held_out * scale))
+        products = Products(m, n, k, times[where] / scale, own)
+        one = gemm.calibrate(products, folds, layers=layers)
+        found.append((one.law.scaled(scale), one.held_out * scale, products.predicted(one.law) * scale))
     return found
 
 
@@ -148,8 +153,8 @@ def _group_fit(
     times: Floats,
     law: Law,
     held_out: Floats,
+    fitted: Floats,
 ) -> GroupFit:
-    fitted = _predicted(rows, meaning, law, where, sizes)
     if not (np.isfinite(fitted).all() and (fitted > 0).all()):
         raise InternalError(f"law {law.name} of group {key} does not give positive times")
     asked = np.isfinite(held_out)
@@ -172,14 +177,6 @@ def _group_fit(
         span=(float(batches.min()), float(batches.max())) if meaning.kind == "batch" else None,
         note=None if asked.any() else _why_not(meaning, sizes),
     )
-
-
-def _predicted(rows: Rows, meaning: Meaning, law: Law, where: Ints, sizes: Floats) -> Floats:
-    if meaning.kind == "batch":
-        return np.asarray(law.seconds(sizes[:, 0]))  # type: ignore[attr-defined]
-    layout = [rows.columns[column] for column in meaning.layout]
-    names = np.array(["".join(column[row] for column in layout) for row in where]) if layout else None
-    return np.asarray(law.seconds(*sizes.T, layout=names))  # type: ignore[attr-defined]
 
 
 def _why_not(meaning: Meaning, sizes: Floats) -> str:

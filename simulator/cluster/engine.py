@@ -192,16 +192,16 @@ class Engine:
             for line in self.lingering:
                 self.touch(line)
             self.lingering.clear()
-        if len(dirty) > 1:
-            dirty.sort(key=_order)
-        # Dispatch neither completes nor moves anything, so no line becomes dirty while the loop runs.
-        for line in dirty:
+        lines = sorted(dirty, key=_order) if len(dirty) > 1 else list(dirty)
+        dirty.clear()
+        for line in lines:
             line.dirty = False
             if line.idle:
                 line.dispatch(self, line, now)
-        dirty.clear()
         for station in self.bounded:
             self._reject_beyond_capacity(station, now)
+        if dirty:  # a drop or rejection emptied a draining portion, whose devices went to replicas that are ready at once
+            self._dispatch(now)
 
     def _reject_beyond_capacity(self, station: Station, now: float) -> None:
         capacity = station.service.spec.capacity
@@ -224,13 +224,15 @@ class Engine:
         """An idle replica takes the first ``k`` requests of a queue."""
         kind = replica.kind if fifo is line.fifo else 0
         due = fifo.earliest_due(kind) if fifo.waits else -INFINITY
-        batch = Batch(replica, phase, fifo.take(k), now, due)
+        requests, entered, dues = fifo.take(k)
+        batch = Batch(replica, phase, requests, dues, now)
+        self.recorder.begin(batch, entered, due)
         station = line.station
         total = phase.times[k] if station.fixed else station.passing.time(batch, station.service)
         if phase.factors is None:
             batch.end = now + total
         else:
-            batch.end = now + phase.factors(batch.requests[0]) * total
+            batch.end = now + phase.factors(requests[0]) * total
         if batch.answers:
             self._plan_answers(batch, line.station.service)
         replica.batch = batch
@@ -271,10 +273,10 @@ class Engine:
                 if request not in going_on:
                     table.leave_path(request)
         if not survivors:
-            self.recorder.add(batch, batch.end, batch.end, batch.end)
+            self.recorder.end(batch, batch.end, batch.end, batch.end)
             self.release(replica)
         elif station.spec.serial:
-            self.recorder.add(batch, batch.end, batch.end, batch.end)
+            self.recorder.end(batch, batch.end, batch.end, batch.end)
             replica.buffers[batch.phase.spec.ordinal].extend(survivors, batch.end)
             self.release(replica)
         else:

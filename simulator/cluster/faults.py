@@ -50,7 +50,7 @@ def _fail(engine: Engine, replica: Replica) -> None:
     for batch in batches:
         batch.aborted = True
         engine.give_answers(batch, now)
-        engine.recorder.add_aborted(batch, now, batch.end if batch.done and engine.lowered.overlap else now)
+        engine.recorder.abort(batch, now, batch.end if batch.done and engine.lowered.overlap else now)
     forget_transfers(engine, replica, batches)
     returned = [_unfinished(batch, now) for batch in batches]
     if replica.station.spec.serial:

@@ -26,7 +26,7 @@ def hand_over(engine: Engine, batch: Batch) -> None:
         engine.links[station.spec.link].send(batch)
     elif station.service.free_network:
         _deliver(engine, station, batch.survivors or [])
-        engine.recorder.add(batch, batch.end, batch.end, batch.end)
+        engine.recorder.end(batch, batch.end, batch.end, batch.end)
         engine.release(replica)
     else:
         arrival = batch.end + batch.phase.transfers[len(batch.survivors or ())]
@@ -54,14 +54,14 @@ def arrived(engine: Engine, batch: Batch) -> None:
     now = engine.clock.now
     _deliver(engine, replica.station, batch.survivors or [])
     if batch in replica.under_way:
-        engine.recorder.add(batch, batch.end, now, batch.end)
+        engine.recorder.end(batch, batch.end, now, batch.end)
         replica.under_way.remove(batch)
         if replica.under_way and replica.station.spec.link >= 0:
             engine.links[replica.station.spec.link].send(replica.under_way[0])
         elif replica.leaving and not replica.under_way and replica.batch is None:
             engine.pools.retire(replica)
     else:
-        engine.recorder.add(batch, batch.end, now, now)
+        engine.recorder.end(batch, batch.end, now, now)
         engine.release(replica)
 
 

@@ -15,9 +15,11 @@ from simulator.results.record import Batches, Floats, Ints, Outcome, Replicas, R
 if TYPE_CHECKING:
     from simulator.cluster.engine import Engine
 
+NAN = float("nan")
+
 
 class Recorder:
-    """Columns of the batch table, appended when a batch is through."""
+    """Columns of the batch table; a batch gets its row when it starts, and its ends when they are known."""
 
     def __init__(self) -> None:
         self.floats = array("d")
@@ -29,17 +31,25 @@ class Recorder:
         self.aborted: list[int] = []
         """Rows of aborted batches."""
 
-    def add(self, batch: Batch, end: float, free: float, idle: float) -> None:
-        """A batch is through: survivors arrived at ``free``, the replica was idle again at ``idle`` [s]."""
-        self.floats.extend((batch.start, end, free, idle, batch.due))
+    def begin(self, batch: Batch, entered: list[float], due: float) -> None:
+        """A batch starts: ``entered`` says when each member entered the queue, ``due`` when the first of them was due."""
+        batch.row = len(self.requests)
+        self.floats.extend((batch.start, NAN, NAN, NAN, due))
         self.phases.append(batch.replica.codes[batch.phase.place])
         self.requests.append(batch.requests)
-        self.entered.append(batch.entered)
+        self.entered.append(entered)
 
-    def add_aborted(self, batch: Batch, now: float, idle: float) -> None:
-        """A batch was taken back, or is still under way at the end of the run."""
-        self.aborted.append(len(self.requests))
-        self.add(batch, now, now, idle)
+    def end(self, batch: Batch, end: float, free: float, idle: float) -> None:
+        """A batch is through: survivors arrived at ``free``, the replica was idle again at ``idle`` [s]."""
+        row = 5 * batch.row
+        self.floats[row + 1] = end
+        self.floats[row + 2] = free
+        self.floats[row + 3] = idle
+
+    def abort(self, batch: Batch, now: float, idle: float) -> None:
+        """A batch is taken back, or is still under way at the end of the run."""
+        self.aborted.append(batch.row)
+        self.end(batch, now, now, idle)
 
     def record(self, engine: Engine, end_s: float) -> RunRecord:
         """The whole record; batches still under way are noted as cut off at ``end_s``."""
@@ -47,7 +57,7 @@ class Recorder:
             for batch in [*replica.under_way, *([replica.batch] if replica.batch else [])]:
                 engine.give_answers(batch, end_s)
                 idle = batch.end if batch.done and engine.lowered.overlap else end_s
-                self.add_aborted(batch, end_s, idle)
+                self.abort(batch, end_s, idle)
         lowered = engine.lowered
         requests, rows = _requests(engine.tables)
         return RunRecord(

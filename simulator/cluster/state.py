@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from simulator.cluster.clock import INFINITY, Key
-from simulator.cluster.fifo import Fifo, PriorityFifo, Taken
+from simulator.cluster.fifo import Fifo, PriorityFifo
 
 if TYPE_CHECKING:
     from simulator.cluster import lowered
@@ -58,13 +58,17 @@ class Batch:
     survivors: list[int] | None = None
     """Requests that go on, once known."""
     end: float
+    row: int
+    """Row of the batch table."""
 
-    def __init__(self, replica: Replica, phase: PhaseState, taken: Taken, start: float, due: float) -> None:
+    def __init__(
+        self, replica: Replica, phase: PhaseState, requests: list[int], dues: list[list[float]], start: float
+    ) -> None:
         self.replica = replica
         self.phase = phase
-        self.requests, self.entered, self.dues = taken
+        self.requests = requests
+        self.dues = dues
         self.start = start
-        self.due = due
 
 
 class Replica:

@@ -10,6 +10,7 @@ from typing import Any
 from simulator.cluster.lower import lower
 from simulator.cluster.lowered import Lowered
 from simulator.cluster.simulate import run_once
+from simulator.errors import ScenarioError
 from simulator.planner.bottleneck import Bottleneck, bottleneck_of
 from simulator.results import RunRecord, metrics
 from simulator.results.intervals import interval
@@ -87,11 +88,21 @@ def saturate(
     found: dict[str, ServiceSaturation] = {}
     for number, group in enumerate(groups):
         scaled_names = list(scenario.services) if together else group
+        _check_judgeable(scenario, lowered, group)
         search = _Search(scenario, lowered, scaled_names, group)
         tick = _part(progress, number, len(groups))
         factors = search.factors(_replications(scenario), tick)
         found.update({name: search.answer(name, factors) for name in group})
     return Saturation(found)
+
+
+def _check_judgeable(scenario: Scenario, lowered: Lowered, names: Sequence[str]) -> None:
+    """A closed load is never more than what is served, so that only an objective can be missed."""
+    for service in lowered.services:
+        stated = any(isfinite(item.slo_s) for item in service.info.classes)
+        if service.info.name in names and service.workload.process == "closed" and not stated:
+            message = "clients wait for their answers, so their load always holds: give the service an `slo`"
+            raise ScenarioError(scenario.source.problem(("services", service.info.name), message))
 
 
 def _replications(scenario: Scenario) -> int:
@@ -155,8 +166,9 @@ class _Search:
     def _requests(self, name: str, factor: float) -> float:
         rate = self._rate(name)
         if rate is None:
-            clients: int = getattr(self.scenario.services[name].workload, "clients")  # noqa: B009
-            return clients * factor * 100
+            workload: Any = self.scenario.services[name].workload
+            think = float(getattr(workload.think, "mean", workload.think))
+            return float(workload.clients * factor * min(self.lowered.duration_s / think if think else 1e4, 1e4))
         return rate * factor * self.lowered.duration_s
 
     def _rate(self, name: str) -> float | None:
@@ -180,7 +192,7 @@ class _Search:
         return holds
 
     def _at(self, loads: tuple[Workload, ...]) -> Lowered:
-        """The cluster at other loads. Whoever is inside when all deadlines have passed has missed: the run ends there."""
+        """The cluster at other loads; after the last deadline whoever is inside has missed, so the run ends there."""
         by_name = dict(zip(self.scaled, loads))
         services = tuple(
             replace(s, workload=by_name[s.info.name]) if s.info.name in by_name else s for s in self.lowered.services

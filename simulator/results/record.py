@@ -97,7 +97,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """One row per started batch (B rows), in order of completion or abortion."""
+    """One row per started batch (B rows), in order of start."""
 
     portion: Ints
     """Index into ``RunRecord.portions``."""

@@ -12,7 +12,7 @@ from tests.docs.blocks import ROOT, Block, blocks, commands, run_plan, run_pytho
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = blocks(TEXT)
-CONSOLE = [pair for block in BLOCKS if block.language == "console" for pair in commands(block)]
+CONSOLE = [block for block in BLOCKS if block.language == "console"]
 PYTHON = [
     (block, after if after is not None and after.language == "text" else None)
     for block, after in zip(BLOCKS, [*BLOCKS[1:], None])
@@ -41,13 +41,15 @@ def test_the_second_command_is_what_ci_runs() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, TEST), done.stderr
 
 
-@pytest.mark.parametrize(("command", "shown"), CONSOLE, ids=[command for command, _ in CONSOLE])
-def test_command(command: str, shown: tuple[str, ...], tmp_path: Path) -> None:
-    done = run_plan(command, workplace(tmp_path))
-    expected = MISSED if "--check" in command else 0
-    assert done.returncode == expected, done.stderr
-    if shown:
-        assert updated(shown, done.stdout) == shown, STALE
+@pytest.mark.parametrize("block", CONSOLE, ids=[commands(block)[0][0] for block in CONSOLE])
+def test_commands(block: Block, tmp_path: Path) -> None:
+    """The commands of a block run one after another in one folder."""
+    workplace(tmp_path)
+    for command, shown in commands(block):
+        done = run_plan(command, tmp_path)
+        assert done.returncode == (MISSED if "--check" in command else 0), done.stderr
+        if shown:
+            assert updated(shown, done.stdout) == shown, STALE
 
 
 @pytest.mark.parametrize(("block", "shown"), PYTHON, ids=[f"line {block.start}" for block, _ in PYTHON])

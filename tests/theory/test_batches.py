@@ -51,7 +51,7 @@ def test_linear_batch_time(rate: float, limit: int) -> None:
     runs = records(batching(rate, (0.04, 0.03), 1, "deterministic", 20_000, batch=limit))
     wait_s, fill = bulk.bulk_wait(rate, lambda n: 0.04 + 0.03 * n, limit)
     assert_agrees(with_luck(runs, [waits(r).mean() for r in runs], rate), wait_s)
-    assert_agrees(interval([mean_batch(r) for r in runs]), fill, sees=0.02)
+    assert_agrees(interval([mean_batch(r) for r in runs]), fill, sees=0.03)
 
 
 @pytest.mark.parametrize("limit", [2, 5])

@@ -81,7 +81,7 @@ def test_random_routing_splits_into_mm1_queues() -> None:
 
 def test_round_robin_routing_makes_erlang_gaps() -> None:
     """Every fourth Poisson arrival: each replica is E_4/M/1."""
-    runs = records(routed("round_robin", 0.6, 4, 24_000, seed=17))
+    runs = records(routed("round_robin", 0.6, 4, 36_000, seed=17))
     estimate = with_luck(runs, [waits(r).mean() for r in runs], 2.4 / SERVICE, SERVICE)
     assert_agrees(estimate, markov.erlang_arrivals_wait(0.6 / SERVICE, SERVICE, 4))
 
