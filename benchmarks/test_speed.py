@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.systems import MM4, ciw_mm4, exitplan, mm4_scenario, simpy_mm4, simpy_three, three_scenario
 
-ROUNDS = 5
+ROUNDS = 7
 P99_MM4_S = 0.0689
 """M/M/4 at 80 % load and 10 ms: the 99th percentile of the time in the system, from its exact distribution."""
 

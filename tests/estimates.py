@@ -1,7 +1,7 @@
 """Intervals from replications: what a correct simulator fails once in a thousand seed sets.
 
-Control variates (Lavenberg & Welch 1981) narrow them: what a run's luck in quantities of known mean explains is taken out
-by regression over the replications. The inputs themselves are tested on their own (arrival rate, service times).
+Control variates (Lavenberg & Welch 1981) narrow them: what a run's luck in quantities of known mean explains is
+taken out by regression over the replications. The inputs themselves are tested on their own (arrival rate, service times).
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def controlled(samples: ArrayLike, controls: Sequence[ArrayLike], known: Sequenc
 
 
 def with_luck(runs: Sequence[RunRecord], samples: ArrayLike, rate: float, service_s: float | None = None) -> Estimate:
-    """Controlled by the arrivals per second and, unless ``service_s`` is None, by the mean service time in portion 0."""
+    """Controlled by the arrivals per second and, unless ``service_s`` is None, by the mean service time in
+    portion 0.
+    """
     controls, known = [[len(r.requests.arrival_s) / r.duration_s for r in runs]], [rate]
     if service_s is not None:
         controls.append([float(np.nanmean(served(r))) for r in runs])
@@ -51,7 +53,8 @@ def with_luck(runs: Sequence[RunRecord], samples: ArrayLike, rate: float, servic
 
 
 def fifo_wait(runs: Sequence[RunRecord], rate: float, service_s: float, exact: bool = False) -> Estimate:
-    """Mean wait [s] of a FIFO station with Poisson arrivals, one request at a time; ``exact``: service times are constant.
+    """Mean wait [s] of a FIFO station with Poisson arrivals, one request at a time; ``exact``: service times
+    are constant.
 
     Beside the luck of the inputs two sums of martingale differences are known to be 0 on average: a wait is independent
     of the own service time and of the gap to the next arrival, so E[W (S - ES)] = E[W (A - EA)] = 0. Squaring Lindley's

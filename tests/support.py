@@ -66,7 +66,9 @@ def scenario(
     count: int = 1000,
     run: Node | None = None,
 ) -> Node:
-    """A scenario with one service ``s`` on one model ``m`` and, unless ``cluster`` says more, one pool ``pool``."""
+    """A scenario with one service ``s`` on one model ``m`` and, unless ``cluster`` says more, one pool
+    ``pool``.
+    """
     return {
         "version": 1,
         "name": "case",
@@ -169,7 +171,7 @@ def waits(rec: RunRecord, portion_index: int = 0, class_index: int | None = None
 def served(rec: RunRecord, portion_index: int = 0) -> Floats:
     """Service time of each request in a portion [s], by row; NaN where it was not served there."""
     batch = members(rec)
-    here = rec.batches.portion[batch] == portion_index
+    here = (rec.batches.portion[batch] == portion_index) & ~rec.batches.aborted[batch]
     times = np.full(len(rec.requests.arrival_s), np.nan)
     times[rec.batches.member[here]] = (rec.batches.end_s - rec.batches.start_s)[batch[here]]
     return times

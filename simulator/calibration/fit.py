@@ -58,6 +58,18 @@ def fit(
         fitted = _fit_batch(groups, sizes, times, folds)
     else:
         fitted = _fit_gemm(rows, meaning, groups, sizes, times, folds, hold_out == "layers")
+    return _calibration(rows, meaning, folds, groups, fitted, sizes, times)
+
+
+def _calibration(
+    rows: Rows,
+    meaning: Meaning,
+    folds: int,
+    groups: Sequence[tuple[tuple[str, ...], Ints]],
+    fitted: Sequence[Found],
+    sizes: Floats,
+    times: Floats,
+) -> Calibration:
     return Calibration(
         kind=meaning.kind,
         file=rows.name,

@@ -200,7 +200,7 @@ class Engine:
                 line.dispatch(self, line, now)
         for station in self.bounded:
             self._reject_beyond_capacity(station, now)
-        if dirty:  # a drop or rejection emptied a draining portion, whose devices went to replicas that are ready at once
+        if dirty:  # what ended here freed devices for replicas that are ready at once
             self._dispatch(now)
 
     def _reject_beyond_capacity(self, station: Station, now: float) -> None:

@@ -32,7 +32,7 @@ class Recorder:
         """Rows of aborted batches."""
 
     def begin(self, batch: Batch, entered: list[float], due: float) -> None:
-        """A batch starts: ``entered`` says when each member entered the queue, ``due`` when the first of them was due."""
+        """A batch starts: ``entered`` says when each member entered the queue, ``due`` when the first was due."""
         batch.row = len(self.requests)
         self.floats.extend((batch.start, NAN, NAN, NAN, due))
         self.phases.append(batch.replica.codes[batch.phase.place])
@@ -59,7 +59,7 @@ class Recorder:
                 idle = batch.end if batch.done and engine.lowered.overlap else end_s
                 self.abort(batch, end_s, idle)
         lowered = engine.lowered
-        requests, rows = _requests(engine.tables)
+        requests, rows = request_table(engine.tables, _columns(engine.tables))
         return RunRecord(
             replication=engine.replication,
             warmup_s=lowered.warmup_s,
@@ -104,17 +104,19 @@ class Recorder:
         )
 
 
-def _requests(tables: list[RequestTable]) -> tuple[Requests, list[Ints]]:
+Columns = tuple[Floats, Ints, Ints]
+"""finish [s], outcome and attempts of all requests, service after service."""
+
+
+def request_table(tables: list[RequestTable], columns: Columns) -> tuple[Requests, list[Ints]]:
     """The request table in order of arrival, and the row of each request by service."""
+    finish, outcome, attempts = columns
     arrival = np.concatenate([np.asarray(t.arrival, dtype=np.float64) for t in tables])
     order = np.argsort(arrival, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     bounds = np.cumsum([0, *(len(t.arrival) for t in tables)])
-    finish = np.concatenate([np.asarray(t.finish, dtype=np.float64) for t in tables])
-    outcome = np.concatenate([_outcomes(t) for t in tables])
     leave = np.concatenate([np.asarray(t.leave, dtype=np.int64) for t in tables])
-    attempts = np.concatenate([_attempts(t) for t in tables])
     done = outcome == Outcome.COMPLETED
     requests = Requests(
         service=np.repeat(np.arange(len(tables)), np.diff(bounds))[order],
@@ -128,6 +130,14 @@ def _requests(tables: list[RequestTable]) -> tuple[Requests, list[Ints]]:
         attempts=attempts[order],
     )
     return requests, [place[a:b] for a, b in pairwise(bounds)]
+
+
+def _columns(tables: list[RequestTable]) -> Columns:
+    return (
+        np.concatenate([np.asarray(t.finish, dtype=np.float64) for t in tables]),
+        np.concatenate([_outcomes(t) for t in tables]),
+        np.concatenate([_attempts(t) for t in tables]),
+    )
 
 
 def _outcomes(table: RequestTable) -> Ints:

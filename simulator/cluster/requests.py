@@ -29,7 +29,7 @@ class RequestTable:
         self.slo = [info.slo_s for info in service.info.classes]
         levels = sorted({info.priority for info in service.info.classes}, reverse=True)
         self.bands = len(levels)
-        self._band = [levels.index(info.priority) for info in service.info.classes]
+        self.band_by_class = [levels.index(info.priority) for info in service.info.classes]
         self.exit_layers: list[list[int]] = [d.exit_layer.tolist() for d in service.deployments]
         self.starts = [d.from_s for d in service.deployments]
         self.windowed = len(self.starts) > 1
@@ -103,7 +103,7 @@ class RequestTable:
 
     def band_of(self, request: int) -> int:
         """Priority band of a request, 0 is served first."""
-        return self._band[self.classes[request]]
+        return self.band_by_class[self.classes[request]]
 
     def is_answered(self, request: int) -> bool:
         """Whether its answer has left (its slot may still be on its way)."""

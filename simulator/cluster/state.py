@@ -143,8 +143,12 @@ class Line:
         self.set_least()
 
     def set_least(self) -> None:
-        """Below ``least`` requests nobody is ready before the timer: the smallest batch, or 1 where no due is kept."""
-        self.least = min(kind[0].batch for kind in self.station.phases) if self.fifo.waits else 1
+        """Below ``least`` requests nobody is ready before the timer: the smallest batch, or 1 where no due is kept.
+
+        With a drop policy every arrival counts: who waits beside an idle replica may have to go at any instant.
+        """
+        waits = self.fifo.waits and not self.station.drops
+        self.least = min(kind[0].batch for kind in self.station.phases) if waits else 1
 
     def outstanding(self) -> int:
         """Requests waiting and in service (for lines of one replica)."""

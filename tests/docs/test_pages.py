@@ -65,8 +65,9 @@ def test_commands(tmp_path: Path) -> None:
             folders[name] = tmp_path / name.replace("/", "-")
             folders[name].mkdir()
             workplace(folders[name])
-        if any(word.startswith(("../shared", "ROWS", "FILE")) for word in command.split()):
-            continue  # a pattern, or data that is not part of the project
+        data = [word for word in command.split() if word.lower().endswith((".csv", ".csv.gz"))]
+        if not all((folders[name] / word).exists() for word in data):
+            continue  # measurements of the reader's own
         done = run_plan(command, folders[name])
         assert done.returncode == 0, f"{name}: {command}\n{done.stderr}"
 

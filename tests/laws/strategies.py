@@ -176,7 +176,7 @@ def services(draw: st.DrawFn, name: str, model: Node, duration: float, wanted: W
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, wanted: Wanted = Wanted()) -> Node:  # noqa: B008 (frozen)
+def scenarios(draw: st.DrawFn, wanted: Wanted = Wanted()) -> Node:
     """A valid scenario with one or two services."""
     duration = draw(st.sampled_from([2.0, 3.7, 6.0]))
     node: Node = {

@@ -67,8 +67,8 @@ def timer_fill(rate: float, max_wait_s: float, limit: int) -> tuple[float, float
     """Mean wait [s] and mean batch when a replica is always free and a batch starts full or at its first due.
 
     The first request opens a batch; N(t) is the number of further arrivals, Poisson(rate t). The batch starts at
-    max_wait or at the (b - 1)-th further arrival, so by hand: mean batch = 1 + E[min(N(max_wait), b - 1)], and the waits of
-    a batch sum to the integral over [0, max_wait] of E[(1 + N(t)); N(t) < b - 1].
+    max_wait or at the (b - 1)-th further arrival, so by hand: mean batch = 1 + E[min(N(max_wait), b - 1)],
+    and the waits of a batch sum to the integral over [0, max_wait] of E[(1 + N(t)); N(t) < b - 1].
     """
     further = np.arange(limit - 1)
     open_chance = stats.poisson.pmf(further, rate * max_wait_s)

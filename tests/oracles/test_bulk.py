@@ -31,7 +31,9 @@ def test_constant_times_by_two_methods(load: float, limit: int) -> None:
 
 
 def test_time_in_proportion_to_the_batch_by_hand() -> None:
-    """b = 2, T(n) = n: at light load only the residual time of a single is waited for, rate T^2 / 2 = rate / 2."""
+    """b = 2, T(n) = n: at light load only the residual time of a single is waited for, rate T^2 / 2 = rate /
+    2.
+    """
     rate = 1e-4
     assert bulk.bulk_wait(rate, lambda n: float(n), 2)[0] == pytest.approx(rate / 2, rel=1e-3)
 
@@ -72,6 +74,8 @@ def test_timer_fill_by_hand() -> None:
 
 
 def test_timer_fill_limits() -> None:
-    """A long timer: full batches, mean wait (b - 1) / (2 r); a huge limit: all wait on average w + r w^2 / 2 per batch."""
+    """A long timer: full batches, mean wait (b - 1) / (2 r); a huge limit: all wait on average w + r w^2 / 2
+    per batch.
+    """
     assert bulk.timer_fill(4.0, 1e3, 5) == pytest.approx((0.5, 5.0))
     assert bulk.timer_fill(4.0, 0.5, 200) == pytest.approx(((0.5 + 4 * 0.125) / 3, 3.0))

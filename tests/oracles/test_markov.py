@@ -30,7 +30,9 @@ def test_erlang_b_is_the_truncated_poisson_law() -> None:
 
 @pytest.mark.parametrize(("load", "servers", "by_hand"), [(0.3, 1, 0.3), (1.0, 2, 1 / 3), (2.0, 3, 4 / 9)])
 def test_erlang_c_by_hand(load: float, servers: int, by_hand: float) -> None:
-    """rho; for c = 2, a = 1: (1/2)(2) / (1 + 1 + 1) = 1/3; for c = 3, a = 2: (8/6)(3) / (1 + 2 + 2 + 4) = 4/9."""
+    """rho; for c = 2, a = 1: (1/2)(2) / (1 + 1 + 1) = 1/3; for c = 3, a = 2: (8/6)(3) / (1 + 2 + 2 + 4) =
+    4/9.
+    """
     assert markov.erlang_c(load, servers) == pytest.approx(by_hand, rel=1e-12)
 
 

@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 from scipy import stats
 
-import simulator
 from simulator.cli.main import run as plan
 from simulator.errors import ScenarioError
 from simulator.planner.saturate import RESOLUTION, ServiceSaturation, saturate
-from simulator.scenario import load, loads
+from simulator.scenario import Scenario, load, loads
 from tests.support import Node, layer, poisson, portion, scenario, trace
 
 EXPONENTIAL: Node = {"distribution": "exponential"}
 
 
-def written(node: Node, folder: Path | None = None) -> simulator.Scenario:
+def written(node: Node, folder: Path | None = None) -> Scenario:
     if folder is None:
         return loads(json.dumps(node))
     (folder / "scenario.yaml").write_text(json.dumps(node), encoding="utf-8")
@@ -58,15 +57,15 @@ def spread(answer: ServiceSaturation, replications: int) -> float:
 
 def test_mm1_has_a_closed_form() -> None:
     """Sojourns are exponential with rate mu - lambda: lambda* = mu + ln(1 - a) / d."""
-    mu, latency_s, attainment, replications = 100.0, 0.04, 0.9, 12
+    mu, latency_s, attainment, replications = 100.0, 0.064, 0.8, 12
     exact = mu + log(1 - attainment) / latency_s
-    node = queue(0.95 * exact, slo(f"{latency_s}s", attainment), time=1 / mu, duration_s=620.0)
-    node["run"] |= {"replications": replications, "warmup": "20s"}
+    node = queue(0.98 * exact, slo(f"{latency_s}s", attainment), time=1 / mu, duration_s=110.0)
+    node["run"] |= {"replications": replications, "warmup": "10s"}
     answer = found(node)
-    half = float(stats.t.ppf(0.9995, replications - 1)) * spread(answer, replications) + RESOLUTION * exact
+    half = float(stats.t.ppf(0.9995, replications - 1)) * spread(answer, replications)
     assert half < 0.03 * exact
-    assert abs(answer.max_rate - exact) <= half
-    assert answer.load_factor == pytest.approx(answer.max_rate / (0.95 * exact))
+    assert abs(answer.max_rate - exact) <= half + RESOLUTION * exact
+    assert answer.load_factor == pytest.approx(answer.max_rate / (0.98 * exact))
     assert answer.margin == pytest.approx(answer.load_factor - 1)
     assert answer.bottleneck is not None
     assert answer.bottleneck.kind == "portion"
@@ -106,7 +105,7 @@ def test_a_load_that_is_too_much_has_a_negative_margin() -> None:
 
 
 def test_without_an_objective_the_service_rate_binds() -> None:
-    answer = found(queue(1.0, None, duration_s=2000.0, jitter={"distribution": "deterministic"}))
+    answer = found(queue(5.0, None, duration_s=500.0, jitter={"distribution": "deterministic"}))
     assert answer.max_rate == pytest.approx(10.0, rel=0.03)
 
 
@@ -126,7 +125,7 @@ def two_services() -> Node:
     node = scenario(
         {"workload": poisson(40.0), "slo": slo("100ms", 0.9), "deployment": {"portions": [portion("1")]}},
         [layer(0.01)],
-        duration_s=40.0,
+        duration_s=25.0,
     )
     service = node["services"].pop("s")
     node["services"] = {"a": service, "b": {**service, "workload": poisson(16.0)}}
@@ -135,8 +134,8 @@ def two_services() -> Node:
 
 def test_each_service_alone() -> None:
     answers = saturate(written(two_services())).services
-    assert answers["a"].max_rate == pytest.approx(answers["b"].max_rate, rel=0.06)
-    assert answers["b"].load_factor == pytest.approx(2.5 * answers["a"].load_factor, rel=0.06)
+    assert answers["a"].max_rate == pytest.approx(answers["b"].max_rate, rel=0.1)
+    assert answers["b"].load_factor == pytest.approx(2.5 * answers["a"].load_factor, rel=0.1)
     one = saturate(written(two_services()), ["b"]).services
     assert list(one) == ["b"]
     assert one["b"] == answers["b"]
@@ -190,7 +189,7 @@ def chain(
             "deployment": {"portions": [portion("1", replicas[0]), portion("2", replicas[1])]},
         },
         [layer(times[0], output=output), layer(times[1])],
-        duration_s=40.0,
+        duration_s=25.0,
         count=count,
     )
     node["cluster"] |= cluster

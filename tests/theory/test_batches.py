@@ -1,4 +1,6 @@
-"""Batch service: bulk queues with constant and linear times, full batches only, and batches closed by a timer."""
+"""Batch service: bulk queues with constant and linear times, full batches only, and batches closed by a
+timer.
+"""
 
 from __future__ import annotations
 

@@ -74,7 +74,9 @@ def test_constant_times_at_95_percent_follow_the_recursion(servers: int) -> None
 
 @pytest.mark.parametrize("servers", [1, 4])
 def test_random_times_at_95_percent_follow_the_recursion(servers: int) -> None:
-    """M/M/c at 95 % load with the run's own service times, which are known to the last rounding of end - start."""
+    """M/M/c at 95 % load with the run's own service times, which are known to the last rounding of end -
+    start.
+    """
     rec = record(station(9.5 * servers, 0.1, servers, requests=100_000, replications=1, seed=82))
     ends = fifo_ends(rec.requests.arrival_s, served(rec), servers)
     assert np.allclose(rec.requests.finish_s, ends, rtol=0.0, atol=1e-6)

@@ -65,7 +65,9 @@ def test_mmck_loss() -> None:
 
 
 def test_breakdowns_of_a_loss_server() -> None:
-    """A server that breaks down, busy or not: what is rejected, and what fails in service (a three-state chain)."""
+    """A server that breaks down, busy or not: what is rejected, and what fails in service (a three-state
+    chain).
+    """
     rate, mtbf, mttr = 8.0, 1.5, 0.5
     node = station(
         rate,

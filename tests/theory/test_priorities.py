@@ -56,7 +56,8 @@ def test_wait_by_class(load: float, servers: int, jitter: Node) -> None:
     order = ["high", "middle", "low"]
     cv = {"exponential": 1.0, "deterministic": 0.0}.get(jitter["distribution"], jitter.get("cv", 0.0))
     wanted = general.priority_waits([rate * SHARES[name] for name in order], SERVICE, cv, servers)
-    # How long the queue was by luck is known from the same input served in order, whose mean theory gives too.
+    # How long the queue was by luck is known from the same input served in order, whose mean theory gives
+    # too.
     fifo = general.mg1_wait(rate, SERVICE, cv) if servers == 1 else markov.mmc_wait(rate, SERVICE, servers)
     luck = [fifo_mean(r, servers) for r in runs]
     for name, theory in zip(order, wanted):

@@ -31,7 +31,7 @@ def together(
     return finishes(rec), rec.requests.exit_layer.tolist(), story(rec)
 
 
-# -- exit modes ------------------------------------------------------------------------------------------------------
+# -- exit modes ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cuts", [["1-3"], ["1", "2-3"]])
@@ -81,7 +81,9 @@ def test_at_cut_splits_where_the_cuts_are(tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.parametrize(("cuts", "ramp"), [(["1", "2-3"], 1), (["1-2", "3"], 2)])
 def test_at_cut_uses_no_other_ramp(tmp_path: Path, cuts: list[str], ramp: int) -> None:
-    """One cut: the other ramp costs nothing and answers nobody, whoever would have left there leaves at the next."""
+    """One cut: the other ramp costs nothing and answers nobody, whoever would have left there leaves at the
+    next.
+    """
     finish, exits, _ = together(tmp_path, "at_cut", cuts)
     left = sum(e > ramp for e in exits)
     assert set(exits) == {ramp, 3}
@@ -96,7 +98,9 @@ def test_at_cut_uses_no_other_ramp(tmp_path: Path, cuts: list[str], ramp: int) -
 
 @pytest.mark.parametrize("cuts", [["1-3"], ["1", "2-3"]])
 def test_answer_early_keeps_the_slot(tmp_path: Path, cuts: list[str]) -> None:
-    """Full size throughout; an answer leaves after its ramp, its slot stays in the batch and in later portions."""
+    """Full size throughout; an answer leaves after its ramp, its slot stays in the batch and in later
+    portions.
+    """
     finish, exits, told = together(tmp_path, "answer_early", cuts)
     assert set(exits) == {1, 2, 3}
     first = lasts(1, 8) + lasts(0, 8)
@@ -117,7 +121,7 @@ def test_answer_early_counts_a_request_once(tmp_path: Path) -> None:
     assert len(rec.requests.number) == 8
 
 
-# -- jitter ----------------------------------------------------------------------------------------------------------
+# -- jitter --------------------------------------------------------------------------------------------------
 
 
 def factors(tmp_path: Path, batch: int) -> tuple[dict[tuple[int, int], float], list[tuple[int, ...]]]:
@@ -155,7 +159,7 @@ def test_answers_on_the_way_are_stretched_by_the_factor(tmp_path: Path) -> None:
     assert np.array(finish) == pytest.approx(np.array(plain) * told[0].end / max(plain), rel=1e-12)
 
 
-# -- transfer --------------------------------------------------------------------------------------------------------
+# -- transfer ------------------------------------------------------------------------------------------------
 
 
 def linked(
@@ -231,7 +235,9 @@ def test_a_shared_link_alone_is_the_whole_link(tmp_path: Path) -> None:
 
 
 def test_transfers_join_and_leave_a_shared_link(tmp_path: Path) -> None:
-    """Bytes flow from 1.5 and 2: at 2 the first has 4 B left, both at 4 B/s; it ends at 3, the other 0.5 s later."""
+    """Bytes flow from 1.5 and 2: at 2 the first has 4 B left, both at 4 B/s; it ends at 3, the other 0.5 s
+    later.
+    """
     told = linked(tmp_path, [0.0, 0.5], senders=2, shared=True)
     assert starts(told, 1) == [3.0, 3.5]
 
@@ -252,7 +258,7 @@ def test_pairs_of_pools_have_their_own_link(tmp_path: Path) -> None:
     assert [b.start for b in story(rec)] == [0.0, 1.0 + 0.25 + 4.0, 5.25 + 1.0 + 0.5 + 1.0]
 
 
-# -- serial execution ------------------------------------------------------------------------------------------------
+# -- serial execution ----------------------------------------------------------------------------------------
 
 
 def serial(

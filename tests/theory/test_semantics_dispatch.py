@@ -1,4 +1,6 @@
-"""Instants, queues and dispatch, worked out by hand; every time is a binary fraction, so the instants are exact."""
+"""Instants, queues and dispatch, worked out by hand; every time is a binary fraction, so the instants are
+exact.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ def one(batch: int = 1, replicas: int = 1, max_wait: float = 0.0, **more: object
     return {"portions": [portion("1", replicas, batch=batch, max_wait=max_wait)], **more}
 
 
-# -- instants --------------------------------------------------------------------------------------------------------
+# -- instants ------------------------------------------------------------------------------------------------
 
 
 def test_a_completion_comes_before_an_arrival_of_the_same_instant(tmp_path: Path) -> None:
@@ -26,14 +28,18 @@ def test_a_completion_comes_before_an_arrival_of_the_same_instant(tmp_path: Path
 
 
 def test_an_instant_settles_before_dispatch(tmp_path: Path) -> None:
-    """max_wait 0 takes what is there once the instant has settled: all three arrivals of t = 1 start together."""
+    """max_wait 0 takes what is there once the instant has settled: all three arrivals of t = 1 start
+    together.
+    """
     rec = played(tmp_path, [0.0, 1.0, 1.0, 1.0], [layer(1.0)], one(batch=4))
     assert story(rec) == [Served(0, 0, 0.0, 1.0, (0,)), Served(0, 0, 1.0, 2.0, (1, 2, 3))]
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.5])
 def test_simultaneous_senders_go_by_index(tmp_path: Path, latency: float) -> None:
-    """Survivors of two replicas reach the next portion together: replica 0's first, then replica 1's in batch order."""
+    """Survivors of two replicas reach the next portion together: replica 0's first, then replica 1's in batch
+    order.
+    """
     deployment: Node = {"portions": [portion("1", 1, batch=1), portion("1", 1, pool="other", batch=2), portion("2", 1)]}
     layers = [layer({1: 2.0, 2: 2.0}, "first"), layer(4.0, "second")]
     rec = played(
@@ -43,7 +49,8 @@ def test_simultaneous_senders_go_by_index(tmp_path: Path, latency: float) -> Non
         deployment,
         cluster={**two_pools(), "network": {"bandwidth": "1GB/s", "latency": seconds(latency)}},
     )
-    # t = 0: replica 0 takes request 0, replica 1 takes 1 and 2; all end at 2; replica 0's survivor enters first.
+    # t = 0: replica 0 takes request 0, replica 1 takes 1 and 2; all end at 2; replica 0's survivor enters
+    # first.
     starts = {batch.members: batch.start for batch in story(rec) if batch.portion == 1}
     assert starts == {(0,): 2.0 + latency, (1,): 6.0 + latency, (2,): 10.0 + latency}
 
@@ -51,7 +58,8 @@ def test_simultaneous_senders_go_by_index(tmp_path: Path, latency: float) -> Non
 def test_a_later_request_of_a_lower_replica_enters_first(tmp_path: Path) -> None:
     """Request 2 on replica 0 and request 1 on replica 1 end together at 2; request 2 is served first."""
     deployment: Node = {"portions": [portion("1", 1, batch=1), portion("1", 1, batch=2), portion("2", 1)]}
-    # One request takes 1 s, two together take 2 s: replica 1 holds (1, 2) from 0 to 2, replica 0 holds 0, then 3.
+    # One request takes 1 s, two together take 2 s: replica 1 holds (1, 2) from 0 to 2, replica 0 holds 0,
+    # then 3.
     rec = played(tmp_path, [0.0, 0.0, 0.0, 1.0], [affine(0.0, 1.0, "first"), layer(4.0, "second")], deployment)
     assert story(rec)[:3] == [
         Served(0, 0, 0.0, 1.0, (0,)),
@@ -67,12 +75,13 @@ def test_an_event_made_by_dispatch_opens_a_new_round(tmp_path: Path) -> None:
     rec = played(tmp_path, [1.0, 1.0, 1.0], [layer(0.0, "first"), layer(1.0, "second")], deployment)
     told = story(rec)
     assert [batch[:4] for batch in told if batch.portion == 0] == [(0, 0, 1.0, 1.0)] * 3
-    # The first round of t = 1 starts request 0; it enters portion 2 in the next round, before 1 and 2 have passed.
+    # The first round of t = 1 starts request 0; it enters portion 2 in the next round, before 1 and 2 have
+    # passed.
     assert [batch.members for batch in told if batch.portion == 1] == [(0,), (1, 2)]
     assert finishes(rec) == [2.0, 3.0, 3.0]
 
 
-# -- queue -----------------------------------------------------------------------------------------------------------
+# -- queue ---------------------------------------------------------------------------------------------------
 
 
 def test_survivors_enter_together_in_batch_order(tmp_path: Path) -> None:
@@ -110,7 +119,7 @@ def test_priority_then_order_of_entry(tmp_path: Path, seed: int) -> None:
     assert served == [(0,), *((i,) for i in waiting)]
 
 
-# -- dispatch --------------------------------------------------------------------------------------------------------
+# -- dispatch ------------------------------------------------------------------------------------------------
 
 
 def test_a_batch_waits_for_max_wait(tmp_path: Path) -> None:
@@ -177,7 +186,9 @@ def two_pools() -> Node:
 
 
 def test_kinds_have_their_own_batch_and_max_wait(tmp_path: Path) -> None:
-    """Replica 0: batch 4, due after 4 s. Replica 1: batch 2, due after 1 s, on another pool; one queue for both."""
+    """Replica 0: batch 4, due after 4 s. Replica 1: batch 2, due after 1 s, on another pool; one queue for
+    both.
+    """
     deployment: Node = {
         "portions": [
             portion("1", 1, batch=4, max_wait=4.0),
@@ -208,7 +219,7 @@ def test_replicas_are_numbered_as_written(tmp_path: Path) -> None:
         assert rec.pools[rec.replicas.pool[served]].name == order[0]
 
 
-# -- routing ---------------------------------------------------------------------------------------------------------
+# -- routing -------------------------------------------------------------------------------------------------
 
 
 def test_round_robin_goes_in_turn(tmp_path: Path) -> None:
@@ -234,7 +245,9 @@ def test_least_outstanding_counts_waiting_and_served(tmp_path: Path) -> None:
 
 
 def test_routed_requests_do_not_share_a_batch(tmp_path: Path) -> None:
-    """The difference to one queue: four requests make two batches of two there, four of one behind round robin."""
+    """The difference to one queue: four requests make two batches of two there, four of one behind round
+    robin.
+    """
     arrivals, layers = [0.0, 0.0, 1.0, 1.0], [affine(0.0, 1.0)]
     shared = played(tmp_path, arrivals, layers, one(replicas=2, batch=2))
     assert [(batch.replica, batch.members) for batch in story(shared)] == [(0, (0, 1)), (1, (2, 3))]
@@ -247,7 +260,7 @@ def test_routed_requests_do_not_share_a_batch(tmp_path: Path) -> None:
     ]
 
 
-# -- queue capacity --------------------------------------------------------------------------------------------------
+# -- queue capacity ------------------------------------------------------------------------------------------
 
 
 def test_capacity_bounds_those_who_wait_not_those_in_service(tmp_path: Path) -> None:
@@ -299,7 +312,7 @@ def test_capacity_counts_all_queues_of_a_routed_portion(tmp_path: Path) -> None:
     assert outcomes(rec) == "CCCR"
 
 
-# -- two services ----------------------------------------------------------------------------------------------------
+# -- two services --------------------------------------------------------------------------------------------
 
 
 def test_services_do_not_disturb_each_other(tmp_path: Path) -> None:
@@ -316,3 +329,36 @@ def test_services_do_not_disturb_each_other(tmp_path: Path) -> None:
         for index, name in enumerate(info.name for info in rec.services)
     }
     assert by_service == {"s": [1.0, 2.0], "t": [1.5, 1.5]}
+
+
+# -- timers that serve for more than one queue ---------------------------------------------------------------
+
+
+def test_a_timer_of_one_kind_does_not_hold_up_another(tmp_path: Path) -> None:
+    """Replica 0: batch 2, due after 8 s; replica 1: batch 2, due at once.
+
+    Request 0 occupies replica 1 until 4; request 1 (at 1) sets the timer of replica 0 at 9 and leaves at 2 in a full
+    batch with request 2; request 3 comes at 5, when both are idle, and is due at once for replica 1.
+    """
+    deployment: Node = {"portions": [portion("1", 1, batch=2, max_wait=8.0), portion("1", 1, batch=2)]}
+    rec = played(tmp_path, [0.0, 1.0, 2.0, 5.0], [layer({1: 4.0, 2: 1.0})], deployment)
+    assert story(rec) == [
+        Served(0, 1, 0.0, 4.0, (0,)),
+        Served(0, 0, 2.0, 3.0, (1, 2)),
+        Served(0, 1, 5.0, 9.0, (3,)),
+    ]
+
+
+def test_a_timer_of_a_buffer_does_not_hold_up_the_queue(tmp_path: Path) -> None:
+    """Serial: 0 and 1 wait in their buffer until 1 + 16; request 2 comes at 3 and is due at 5."""
+    deployment: Node = {
+        "execution": "serial",
+        "replicas": 1,
+        "portions": [portion("1", None, batch=2, max_wait=2.0), portion("2", None, batch=4, max_wait=16.0)],
+    }
+    rec = played(tmp_path, [0.0, 0.0, 3.0], [layer(1.0, "one"), layer(1.0, "two")], deployment)
+    assert story(rec) == [
+        Served(0, 0, 0.0, 1.0, (0, 1)),
+        Served(0, 0, 5.0, 6.0, (2,)),
+        Served(1, 0, 17.0, 18.0, (0, 1, 2)),
+    ]

@@ -90,7 +90,9 @@ def test_one_replication_has_no_interval(tmp_path: Path) -> None:
 
 
 def test_missed_are_all_who_did_not_finish_in_time(tmp_path: Path) -> None:
-    """Capacity 1 and an SLO of 2 s: 1 s and 2 s are met, the third of an instant is rejected, the last is late."""
+    """Capacity 1 and an SLO of 2 s: 1 s and 2 s are met, the third of an instant is rejected, the last is
+    late.
+    """
     node: Node = {**ONE, "slo": {"latency": "2s"}, "queue": {"capacity": 1}}
     found = figures(tmp_path, [0.0, 0.0, 0.0, 1.5, 1.5], node, duration_s=8.0)
     # 0: 0-1, 1: 1-2, 2: rejected, 3: waits from 1.5 to 2, ends at 3 (1.5 s), 4: rejected
@@ -118,7 +120,9 @@ def test_classes_have_their_own_objective(tmp_path: Path) -> None:
 
 
 def test_breakdown_tells_where_the_time_goes(tmp_path: Path) -> None:
-    """One request waits 3 s for its batch (due at 3), is served 2 s, travels 1 s and is served 4 s; then two that queue."""
+    """One request waits 3 s for its batch (due at 3), is served 2 s, travels 1 s and is served 4 s; then two
+    that queue.
+    """
     found = figures(
         tmp_path,
         [0.0],

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from simulator.results.record import Outcome, RunRecord
-from tests.support import Node, layer, poisson, portion, record, run, scenario, seconds
+from tests.support import Node, layer, poisson, portion, record, run, scenario, seconds, served
 from tests.theory.story import Served, finishes, outcomes, played, story
 
-# -- drop ------------------------------------------------------------------------------------------------------------
+# -- drop ----------------------------------------------------------------------------------------------------
 
 
 def dropping(tmp_path: Path, arrivals: list[float], policy: str, slo: float, time: float, **entry: float) -> RunRecord:
@@ -20,7 +20,9 @@ def dropping(tmp_path: Path, arrivals: list[float], policy: str, slo: float, tim
 
 
 def test_expired_drops_what_is_past_its_deadline_when_a_replica_is_idle(tmp_path: Path) -> None:
-    """Request 1 (deadline 3) is dropped at 4, not before; 2 (deadline 4) is not past it; 3 (deadline 5) is at 8."""
+    """Request 1 (deadline 3) is dropped at 4, not before; 2 (deadline 4) is not past it; 3 (deadline 5) is at
+    8.
+    """
     rec = dropping(tmp_path, [0.0, 1.0, 2.0, 3.0], "expired", slo=2.0, time=4.0)
     assert outcomes(rec) == "CDCD"
     assert finishes(rec) == [4.0, 4.0, 8.0, 8.0]
@@ -38,7 +40,9 @@ def test_the_next_ones_move_up_after_a_drop(tmp_path: Path) -> None:
 
 
 def test_drop_comes_before_readiness(tmp_path: Path) -> None:
-    """At 8 the arrival of 1 fills the batch, but request 0 (deadline 4) is dropped first: 1 alone is not ready."""
+    """At 8 the arrival of 1 fills the batch, but request 0 (deadline 4) is dropped first: 1 alone is not
+    ready.
+    """
     rec = dropping(tmp_path, [0.0, 8.0, 10.0], "expired", slo=4.0, time=1.0, batch=2, max_wait=16.0)
     assert outcomes(rec) == "DCC"
     assert finishes(rec)[0] == 8.0
@@ -52,7 +56,9 @@ def test_a_due_request_may_be_expired(tmp_path: Path) -> None:
 
 
 def test_hopeless_drops_what_cannot_meet_its_deadline(tmp_path: Path) -> None:
-    """At 4: 4 + 4 > 7 drops request 1; 4 + 4 > 8 does not hold for 2, it ends on its deadline and meets the SLO."""
+    """At 4: 4 + 4 > 7 drops request 1; 4 + 4 > 8 does not hold for 2, it ends on its deadline and meets the
+    SLO.
+    """
     rec = dropping(tmp_path, [0.0, 1.0, 2.0], "hopeless", slo=6.0, time=4.0)
     assert outcomes(rec) == "CDC"
     assert finishes(rec) == [4.0, 4.0, 8.0]
@@ -101,7 +107,9 @@ def test_the_floor_is_the_time_to_the_first_possible_exit(tmp_path: Path, mode: 
 
 
 def test_the_floor_of_a_later_portion_counts_from_there(tmp_path: Path) -> None:
-    """Both leave portion 1 (batch of 2) at 1; the second finds portion 2 idle at 3: 3 + 2 against its deadline."""
+    """Both leave portion 1 (batch of 2) at 1; the second finds portion 2 idle at 3: 3 + 2 against its
+    deadline.
+    """
     for slo, letters in ((5.0, "CC"), (4.875, "CD")):
         rec = played(
             tmp_path,
@@ -135,7 +143,7 @@ def test_nothing_in_service_is_dropped(tmp_path: Path) -> None:
     assert outcomes(dropping(tmp_path, [0.0], "expired", slo=1.0, time=4.0)) == "C"
 
 
-# -- faults ----------------------------------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------------------
 
 
 def faulty(
@@ -199,6 +207,26 @@ def test_requests_fail_beyond_their_retries(retries: int | None) -> None:
         assert request in failed or rec.requests.attempts[request] == count + 1
 
 
+def test_a_retry_keeps_its_factor() -> None:
+    """Jitter belongs to (portion, request): served again, a request takes as long as it does without faults."""
+    node = scenario(
+        {
+            "workload": poisson(1.0),
+            "on_fault": {"retries": 1000},
+            "jitter": {"distribution": "lognormal", "cv": 1.0},
+            "deployment": {"portions": [portion("1", 1)]},
+        },
+        [layer(0.5)],
+        duration_s=200.0,
+        run={"drain": "2000s"},
+    )
+    calm = record(node)
+    node["cluster"]["pools"]["pool"]["faults"] = {"mtbf": "2s", "mttr": "1s"}
+    rec = record(node)
+    assert np.count_nonzero(rec.requests.attempts > 1) > 10
+    assert np.allclose(served(rec), served(calm), rtol=0.0, atol=1e-9)
+
+
 def test_answers_given_before_a_fault_stand() -> None:
     """answer_early: whoever answered at the ramp before the abort is completed then and not served again."""
     rec = faulty(retries=1000, mode="answer_early")
@@ -219,7 +247,9 @@ def test_answers_given_before_a_fault_stand() -> None:
 
 
 def test_faults_follow_the_calendar_not_the_load() -> None:
-    """Aborts of an idler station are instants at which the busy one failed too: up and down times ignore the work."""
+    """Aborts of an idler station are instants at which the busy one failed too: up and down times ignore the
+    work.
+    """
     busy = faulty(retries=1000, batch=1)
     idler = faulty(retries=1000, batch=8)
     failures = set(busy.batches.end_s[busy.batches.aborted].tolist())
@@ -276,7 +306,7 @@ def test_a_down_replica_takes_nothing_and_others_go_on() -> None:
     assert moved > 5
 
 
-# -- closed loop -----------------------------------------------------------------------------------------------------
+# -- closed loop ---------------------------------------------------------------------------------------------
 
 
 def looped(clients: int, duration: float, **service: object) -> RunRecord:
@@ -317,7 +347,9 @@ def test_a_rejected_client_thinks_again() -> None:
 
 
 def test_a_client_whose_answer_comes_early_does_not_wait_for_its_slot() -> None:
-    """answer_early: the answer leaves after the ramp at 1, the batch runs until 3; the client sends again at 3."""
+    """answer_early: the answer leaves after the ramp at 1, the batch runs until 3; the client sends again at
+    3.
+    """
     node = scenario(
         {
             "workload": {"clients": 1, "think": {"mean": "2s", "distribution": "deterministic"}},

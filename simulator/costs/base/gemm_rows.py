@@ -49,18 +49,23 @@ class Distance:
         return np.column_stack(parts)
 
 
-def krige(known: Floats, residuals: Floats, asked: Floats, *, norm: float, noise: float) -> Floats:
+def nearest_rows(known: Floats) -> Any:
+    """A search tree over the coordinates of rows."""
+    from scipy.spatial import cKDTree
+
+    return cKDTree(known)
+
+
+def krige(known: Floats, residuals: Floats, asked: Floats, *, norm: float, noise: float, tree: Any = None) -> Floats:
     """Residual at ``asked`` from the nearest ``known`` rows: simple kriging, exponential covariance, mean 0.
 
     Reference: Cressie, Statistics for Spatial Data, 1993, section 3.2. Far from every row the answer tends to
     0, that is, to the trend. One small linear system per asked row, all of them solved together.
     """
-    from scipy.spatial import cKDTree
-
     count = min(NEIGHBOURS, len(known))
     power = 1 if norm == 1 else 2
     found = np.empty(len(asked))
-    tree = cKDTree(known)
+    tree = nearest_rows(known) if tree is None else tree
     for start in range(0, len(asked), _CHUNK):
         part = slice(start, start + _CHUNK)
         far, near = tree.query(asked[part], k=[*range(1, count + 1)], p=power)
@@ -109,6 +114,7 @@ class GemmRows:
     residuals: tuple[float, ...]
     layout: tuple[str, ...] = ()
     _known: Floats = field(init=False, repr=False, compare=False)
+    _tree: Any = field(init=False, repr=False, compare=False)
     _usual: str = field(init=False, repr=False, compare=False)
     name: ClassVar[str] = "gemm-rows"
 
@@ -126,6 +132,7 @@ class GemmRows:
         names = sorted(set(self.layout))
         object.__setattr__(self, "_usual", max(names, key=self.layout.count) if names else "")
         object.__setattr__(self, "_known", self._place(*shapes(self.m, self.n, self.k), self.layout))
+        object.__setattr__(self, "_tree", nearest_rows(self._known))
 
     def _place(self, m: Floats, n: Floats, k: Floats, layout: tuple[str, ...]) -> Floats:
         width = len(self._usual)
@@ -140,9 +147,9 @@ class GemmRows:
         if layout is not None and self.layout:
             names = tuple(str(name) for name in np.broadcast_to(np.asarray(layout), m.shape).ravel())
         asked = self._place(m.ravel(), n.ravel(), k.ravel(), names)
-        residual = krige(
-            self._known, np.array(self.residuals), asked, norm=self.distance.norm, noise=self.distance.noise
-        )
+        distance = self.distance
+        residuals = np.array(self.residuals)
+        residual = krige(self._known, residuals, asked, norm=distance.norm, noise=distance.noise, tree=self._tree)
         return np.asarray(trend * np.exp(residual).reshape(m.shape))
 
     def parameters(self) -> dict[str, Any]:

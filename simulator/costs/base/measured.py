@@ -31,7 +31,11 @@ def read_measured(path: Path) -> list[CostGroup]:
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "not a regular file"
         raise ScenarioError(Problem(f"is {kind}, expected rows or a costs file", str(path)))
-    groups = read_costs(path)
+    try:
+        groups = read_costs(path)
+    except (TypeError, ValueError, IndexError) as error:
+        message = f"is not as `plan calibrate fit` writes it: {error}"
+        raise ScenarioError(Problem(message, str(path), path="groups")) from None
     for group in groups:
         if not isinstance(group.law, BatchLaw) or group.kind != "batch":
             message = f"holds times of kind {group.kind}, a layer needs times by batch size (kind batch)"
