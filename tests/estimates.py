@@ -1,7 +1,8 @@
 """Intervals from replications: what a correct simulator fails once in a thousand seed sets.
 
 Control variates (Lavenberg & Welch 1981) narrow them: what a run's luck in quantities of known mean explains is
-taken out by regression over the replications. The inputs themselves are tested on their own (arrival rate, service times).
+taken out by regression over the replications. The inputs themselves are tested on their own (arrival rate, service
+times).
 """
 
 from __future__ import annotations

@@ -165,7 +165,8 @@ def waits(rec: RunRecord, portion_index: int = 0, class_index: int | None = None
     keep = cohort(rec)[rec.batches.member] & (rec.batches.portion[batch] == portion_index)
     if class_index is not None:
         keep &= rec.requests.class_index[rec.batches.member] == class_index
-    return (rec.batches.start_s[batch] - rec.batches.entered_s)[keep]
+    waited: Floats = (rec.batches.start_s[batch] - rec.batches.entered_s)[keep]
+    return waited
 
 
 def served(rec: RunRecord, portion_index: int = 0) -> Floats:

@@ -63,9 +63,7 @@ def curve(name: str, device: str, precision: str) -> BatchCurve:
     """The measured curve of a model on a device; when there is none, a ScenarioError that lists what is."""
     found = find_curve(name, device, precision)
     if found is None:
-        raise ScenarioError(
-            Problem(f"{name} is not measured on {device} at {precision}; {_measured(model(name))}")
-        )
+        raise ScenarioError(Problem(f"{name} is not measured on {device} at {precision}; {_measured(model(name))}"))
     return found
 
 

@@ -20,7 +20,7 @@ class Clock(Environment):
     """SimPy environment whose events carry ``(instant, key)`` instead of ``(delay, priority)``.
 
     Events of one instant are applied by ascending key: completions (service, portion, replica), transfer arrivals
-    (portion, sender), request arrivals (index), timers, control events (windows, then faults). Two kinds of entries
+    (portion, sender), request arrivals (index), timers, control events (faults, then windows). Two kinds of entries
     share one heap: SimPy events, on which processes wait, and plain ``handler(argument)`` calls, which cost half as
     much and carry the request path.
 

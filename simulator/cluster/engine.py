@@ -204,6 +204,7 @@ class Engine:
             self._dispatch(now)
 
     def _reject_beyond_capacity(self, station: Station, now: float) -> None:
+        """The newest go: the highest request numbers, for in the first portion requests enter in order of arrival."""
         capacity = station.service.spec.capacity
         assert capacity is not None
         excess = station.waiting() - capacity
@@ -294,7 +295,8 @@ class Engine:
         """A replica has nothing in service any more: it becomes idle, or goes if it is leaving."""
         replica.batch = None
         if replica.leaving:
-            self.pools.retire(replica)
+            if not replica.under_way:  # else it goes when its last transfer has arrived
+                self.pools.retire(replica)
             return
         replica.state = IDLE
         line = replica.line

@@ -24,7 +24,7 @@ def fault_process(engine: Engine, replica: Replica) -> Generator[Event, None, No
     table, kind = replica.station.service, replica.spec
     name = (engine.replication, table.spec.info.name, "faults", replica.station.spec.name, replica.number)
     rng = stream(engine.lowered.seed, *name)
-    key = (1, table.index, replica.station.index, replica.number)
+    key = (0, table.index, replica.station.index, replica.number)
     instant = replica.ready
     while True:
         instant += kind.mtbf_s * float(rng.standard_exponential())
@@ -130,3 +130,5 @@ def _repair(engine: Engine, replica: Replica) -> None:
     replica.station.refresh_open_lines()
     heappush(replica.line.idle, replica.number)
     engine.touch(replica.line)
+    for line in replica.station.lines:  # requests that came while no replica was up
+        move_waiting(engine, line)

@@ -69,6 +69,8 @@ class Fifo:
         taken = (self.requests[head:end], self.entered[head:end], dues)
         self.head = end
         self.size -= k
+        if not self.size:
+            self.mixed = False
         if end >= COMPACT_AT or not self.size:
             del self.requests[:end], self.entered[:end]
             for due in self.dues:
@@ -117,12 +119,12 @@ class Fifo:
         for column in (self.entered, *self.dues):
             column[head:end] = [column[i] for i in keep]
 
-    def newest(self) -> tuple[float, int]:
-        """(entry instant, number) of the request that entered last."""
-        return self.entered[-1], self.requests[-1]
+    def newest(self) -> int:
+        """Number of the last request; only asked of a queue that is not empty."""
+        return self.requests[-1]
 
     def pop_newest(self) -> int:
-        """Remove and return the request that entered last."""
+        """Remove and return the last request."""
         self.size -= 1
         self.entered.pop()
         for due in self.dues:
@@ -210,15 +212,13 @@ class PriorityFifo:
             if n:
                 band.remove_among_first(n, stale)
 
-    def newest(self) -> tuple[float, int]:
-        """(entry instant, number) of the request that entered last; among equals the one of highest number."""
-        return max((band.entered[-1], band.requests[-1]) for band in self.bands if band)
+    def newest(self) -> int:
+        """Highest number among the last requests of the bands."""
+        return max(band.newest() for band in self.bands if band)
 
     def pop_newest(self) -> int:
-        """Remove and return the request that entered last."""
-        newest = self.newest()
-        band = next(b for b in self.bands if b and (b.entered[-1], b.requests[-1]) == newest)
-        return band.pop_newest()
+        """Remove and return that request."""
+        return max((band for band in self.bands if band), key=Fifo.newest).pop_newest()
 
     def set_waits(self, waits: Sequence[float]) -> None:
         """New ``max_wait`` by kind [s] for requests that enter from now on."""

@@ -22,8 +22,8 @@ def hand_over(engine: Engine, batch: Batch) -> None:
     station = replica.station
     if engine.lowered.overlap:
         _send_behind(engine, batch)
-    elif station.spec.link >= 0:
-        engine.links[station.spec.link].send(batch)
+    elif batch.phase.link >= 0:
+        engine.links[batch.phase.link].send(batch)
     elif station.service.free_network:
         _deliver(engine, station, batch.survivors or [])
         engine.recorder.end(batch, batch.end, batch.end, batch.end)
@@ -34,11 +34,11 @@ def hand_over(engine: Engine, batch: Batch) -> None:
 
 
 def _send_behind(engine: Engine, batch: Batch) -> None:
-    replica, station = batch.replica, batch.replica.station
+    replica = batch.replica
     replica.under_way.append(batch)
-    if station.spec.link >= 0:
+    if batch.phase.link >= 0:
         if len(replica.under_way) == 1:
-            engine.links[station.spec.link].send(batch)
+            engine.links[batch.phase.link].send(batch)
     else:
         begin = max(batch.end, replica.link_free)
         replica.link_free = begin + batch.phase.transfers[len(batch.survivors or ())]
@@ -56,8 +56,8 @@ def arrived(engine: Engine, batch: Batch) -> None:
     if batch in replica.under_way:
         engine.recorder.end(batch, batch.end, now, batch.end)
         replica.under_way.remove(batch)
-        if replica.under_way and replica.station.spec.link >= 0:
-            engine.links[replica.station.spec.link].send(replica.under_way[0])
+        if replica.under_way and batch.phase.link >= 0:
+            engine.links[batch.phase.link].send(replica.under_way[0])
         elif replica.leaving and not replica.under_way and replica.batch is None:
             engine.pools.retire(replica)
     else:
@@ -145,7 +145,6 @@ class SharedLink:
 
 def forget_transfers(engine: Engine, replica: Replica, batches: list[Batch]) -> None:
     """A fault ends the transfers of ``batches``; their bytes leave a shared link."""
-    if replica.station.spec.link >= 0:
-        for batch in batches:
-            if batch.done:
-                engine.links[replica.station.spec.link].remove(batch)
+    for batch in batches:
+        if batch.done and batch.phase.link >= 0:
+            engine.links[batch.phase.link].remove(batch)

@@ -42,6 +42,8 @@ class Phase:
     """Time to hand survivors to the next portion over an unshared link [s], shape (batch + 1,)."""
     transfer_bytes: float
     """Bytes of one survivor."""
+    link: int
+    """Index into ``Lowered.links`` of the shared link to the next station, -1 for a link of its own."""
     floor_s: float
     """Shortest time from here to the first possible exit at batch 1, transfers in, jitter out [s]."""
 
@@ -72,8 +74,14 @@ class Station:
     routing: str
     exit_mode: ExitMode
     serial: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transfer:
+    """The way to the next portion: ``seconds`` by survivors over an unshared link, ``link`` as in ``Phase``."""
+
+    seconds: Floats
     link: int
-    """Index into ``Lowered.links`` of the link to the next station; -1 when the transfer needs no shared link."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +95,8 @@ class Deployment:
     """Asked replicas of each station by kind; kinds beyond the written ones are 0."""
     waits_s: tuple[tuple[tuple[float, ...], ...], ...]
     """``max_wait`` of each station by kind and phase [s] while this deployment is the current one."""
+    transfers: tuple[tuple[Transfer, ...], ...]
+    """How survivors leave each station, by kind, while this deployment is the current one."""
     exit_layer: Ints
     """Layer after which the answer leaves, by exit row (one row when nothing exits early)."""
     fires: NDArray[np.bool_]
@@ -128,7 +138,7 @@ class Service:
     """Most requests waiting for the first portion; None is unbounded."""
     drop: DropPolicy
     retries: int
-    """Times a request may be taken back after faults; -1: it fails with the first."""
+    """Times a request may be taken back after faults; 0: it fails with the first."""
     stations: tuple[Station, ...]
     deployments: tuple[Deployment, ...]
 

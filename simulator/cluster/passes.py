@@ -102,7 +102,7 @@ class AnswerEarly:
         phase, size = batch.phase, len(batch.requests)
         ramp_step = {ramp: step for step, ramp in enumerate(phase.spec.step_ramp.tolist()) if ramp}
         leaving = [(r, ramp_step.get(table.leave[r])) for r in batch.requests if not table.is_answered(r)]
-        batch.answers = [(r, phase.elapsed[step][size]) for r, step in leaving if step is not None]
+        batch.answers = [(r, float(phase.spec.elapsed_s[step, size])) for r, step in leaving if step is not None]
         return phase.times[size]
 
     def finish(self, batch: Batch, table: RequestTable) -> list[int]:

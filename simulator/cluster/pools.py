@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from heapq import heappush
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,8 @@ class Pools:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.free = [pool.count for pool in engine.lowered.pools]
-        self._wanted: list[deque[tuple[int, Callable[[], None]]]] = [deque() for _ in self.free]
+        self._wanted: list[deque[tuple[Station, int]]] = [deque() for _ in self.free]
+        """(station, kind) of replicas that wait for devices, by pool."""
 
     def hold(self, station: Station, kind: int, now: float, ready: float) -> Replica:
         """A new replica takes its devices at ``now`` and can serve from ``ready`` on [s]."""
@@ -31,15 +31,13 @@ class Pools:
         replica.held, replica.ready = now, ready
         self.engine.replicas.append(replica)
         station.replicas.append(replica)
-        if station.shared:
-            replica.line = station.lines[0]
-        else:
-            replica.line = station.new_line(number)
-            station.lines.append(replica.line)
+        if not station.shared and number:
+            station.lines.append(station.new_line(number))
+        replica.line = station.lines[0 if station.shared else number]
         if ready <= now:
             self._set_ready(replica)
         else:
-            key = (0, station.service.index, 1, station.index, number)
+            key = (1, station.service.index, 1, station.index, number)
             self.engine.clock.control_at(ready, key, self._set_ready, replica)
         station.refresh_open_lines()
         return replica
@@ -62,16 +60,18 @@ class Pools:
 
     def want(self, station: Station, kind: int) -> None:
         """Load a replica as soon as devices come free."""
-        spec = station.spec.kinds[kind]
+        pool = station.spec.kinds[kind].pool
+        self._wanted[pool].append((station, kind))
+        self._serve(pool)
 
-        def take() -> None:
-            if station.draining:
-                return
-            now = self.engine.clock.now
-            self.hold(station, kind, now, now + spec.load_s)
-
-        self._wanted[spec.pool].append((spec.devices, take))
-        self._serve(spec.pool)
+    def unwant(self, station: Station, kind: int, count: int) -> int:
+        """Take back up to ``count`` wishes, the latest first; how many there were."""
+        wanted = self._wanted[station.spec.kinds[kind].pool]
+        found = min(count, wanted.count((station, kind)))
+        for _ in range(found):
+            place = max(i for i, wish in enumerate(wanted) if wish == (station, kind))
+            del wanted[place]
+        return found
 
     def retire(self, replica: Replica) -> None:
         """A replica goes for good; its devices are free from now on."""
@@ -86,6 +86,8 @@ class Pools:
         self._serve(pool)
 
     def _serve(self, pool: int) -> None:
-        wanted = self._wanted[pool]
-        while wanted and wanted[0][0] <= self.free[pool]:
-            wanted.popleft()[1]()
+        wanted, now = self._wanted[pool], self.engine.clock.now
+        while wanted and wanted[0][0].spec.kinds[wanted[0][1]].devices <= self.free[pool]:
+            station, kind = wanted.popleft()
+            if not station.draining:
+                self.hold(station, kind, now, now + station.spec.kinds[kind].load_s)

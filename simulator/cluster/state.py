@@ -29,7 +29,7 @@ class State(IntEnum):
 class PhaseState:
     """A lowered phase with its tables as lists: indexing a list costs a fifth of indexing an array."""
 
-    __slots__ = ("batch", "elapsed", "factors", "is_last", "place", "spec", "times", "transfers")
+    __slots__ = ("batch", "factors", "is_last", "link", "place", "spec", "times", "transfers")
 
     def __init__(self, spec: lowered.Phase, place: int, layers: int, factors: Callable[[int], float] | None) -> None:
         self.spec = spec
@@ -38,8 +38,8 @@ class PhaseState:
         self.batch = spec.batch
         self.is_last = spec.last_layer == layers
         self.times: list[float] = spec.time_s.tolist()
-        self.elapsed: list[list[float]] = spec.elapsed_s.tolist()
         self.transfers: list[float] = spec.transfer_s.tolist()
+        self.link = spec.link
         self.factors = factors
 
 
@@ -143,17 +143,20 @@ class Line:
         self.set_least()
 
     def set_least(self) -> None:
-        """Below ``least`` requests nobody is ready before the timer: the smallest batch, or 1 where no due is kept.
+        """Below ``least`` requests nobody is ready before the timer that is set: the batch, or 1 where that is not so.
 
-        With a drop policy every arrival counts: who waits beside an idle replica may have to go at any instant.
+        It is so where all replicas wait equally long: later entries are due later. With a drop policy every arrival
+        counts, because who waits beside an idle replica may have to go at any instant.
         """
-        waits = self.fifo.waits and not self.station.drops
-        self.least = min(kind[0].batch for kind in self.station.phases) if waits else 1
+        station = self.station
+        waits = self.fifo.waits and not station.drops and not station.spec.serial and len(station.phases) == 1
+        self.least = station.phases[0][0].batch if waits else 1
 
     def outstanding(self) -> int:
         """Requests waiting and in service (for lines of one replica)."""
-        replica = self.station.replicas[self.order[2]]
-        return len(self.fifo) + (len(replica.batch.requests) if replica.batch else 0)
+        replicas, number = self.station.replicas, self.order[2]
+        batch = replicas[number].batch if number < len(replicas) else None
+        return self.fifo.size + (len(batch.requests) if batch else 0)
 
 
 class Station:
@@ -202,7 +205,8 @@ class Station:
         """By kind, then by portion."""
         self.waits: list[tuple[float, ...]] = [tuple(p.spec.max_wait_s for p in kind) for kind in phases]
         self.shared = spec.routing == "shared"
-        self.lines: list[Line] = [self.new_line(0)] if self.shared else []
+        self.lines: list[Line] = [self.new_line(0)]
+        """One when shared, else one for each replica; the first is there before any replica, for those who wait."""
         self.open_lines: list[Line] = list(self.lines)
         self.replicas: list[Replica] = []
         self.route: Callable[[int], Line]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.cluster.lowered import Transfer
 from simulator.cluster.moves import move_waiting, redirect
 from simulator.cluster.state import Replica, State, Station
 
@@ -42,9 +43,9 @@ class Window:
                 load_s = station.spec.kinds[kind].load_s
                 begin = max(self.start - load_s, 0.0)
                 ready = self.start if begin > 0 or load_s <= self.start else begin + load_s
-                key = (0, service, 0, self.number, station.index, kind)
+                key = (1, service, 0, self.number, station.index, kind)
                 clock.control_at(begin, key, self._load, (station, kind, count, ready))
-        clock.control_at(self.start, (0, service, 2, self.number), self._switch)
+        clock.control_at(self.start, (1, service, 2, self.number), self._switch)
 
     def _load(self, arg: tuple[Station, int, int, float]) -> None:
         station, kind, count, ready = arg
@@ -60,11 +61,15 @@ class Window:
         table.current = self.number
         path = table.paths[self.number]
         leaving = [s for s in table.stations if s not in path and not s.draining and self._is_older(s)]
-        for station, wait in zip(path, table.spec.deployments[self.number].waits_s):
-            set_waits(station, wait)
+        deployment = table.spec.deployments[self.number]
+        for station, waits, transfers in zip(path, deployment.waits_s, deployment.transfers):
+            set_waits(station, waits)
+            set_transfers(station, transfers)
         self._move_bound(path[0])
         for station, kind, count in self.changes:
-            for replica in to_remove(station, kind, -count):
+            surplus = max(-count, 0)
+            surplus -= engine.pools.unwant(station, kind, surplus)
+            for replica in to_remove(station, kind, surplus):
                 dismiss(engine, replica)
         for station in leaving:
             station.draining = True
@@ -108,7 +113,7 @@ def to_remove(station: Station, kind: int, count: int) -> list[Replica]:
     """The ``count`` replicas that go: those not serving first, then the highest numbers."""
     staying = [r for r in station.replicas if r.kind == kind and not r.leaving and r.state is not State.GONE]
     staying.sort(key=lambda r: (r.state is State.BUSY, -r.number))
-    return staying[: max(count, 0)]
+    return staying[:count]
 
 
 def dismiss(engine: Engine, replica: Replica) -> None:
@@ -156,3 +161,9 @@ def set_waits(station: Station, waits: tuple[tuple[float, ...], ...]) -> None:
     for replica in station.replicas:
         for buffer, wait in zip(replica.buffers, waits[replica.kind][1:]):
             buffer.set_waits([wait])
+
+
+def set_transfers(station: Station, transfers: tuple[Transfer, ...]) -> None:
+    """How batches that end from now on hand over their survivors, by kind."""
+    for phases, transfer in zip(station.phases, transfers):
+        phases[-1].transfers, phases[-1].link = transfer.seconds.tolist(), transfer.link

@@ -58,7 +58,7 @@ class Pool(Strict):
     faults: Faults | None = None
     """Failures of a replica; left out: none."""
     load_bandwidth: PositiveBandwidth | None = None
-    """Speed at which weights reach a device that joins [bytes/s]; left out: loading takes no time."""
+    """Speed at which weights reach a joining device [bytes/s]; left out: the catalogue's link, or no time at all."""
     start_up: Duration = 0.0
     """Time a joining replica needs beside loading its weights [s]."""
     devices_per_replica: Count = 1

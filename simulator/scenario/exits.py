@@ -36,10 +36,10 @@ class ConfidenceRule(Strict):
 
 
 class EntropyRule(Strict):
-    """A request leaves at the first ramp whose entropy is at most the threshold."""
+    """A request leaves at the first ramp whose entropy is below the threshold."""
 
     entropy: Annotated[Factor | Factors, by_shape("a number such as 0.3, or one per ramp")]
-    """Largest entropy of the prediction that answers [nat], or one per ramp."""
+    """Entropy below which a prediction answers [nat], or one per ramp."""
 
 
 class PatienceRule(Strict):

@@ -80,9 +80,7 @@ class Clock:
         if not self.shapes:
             return s
         cell = np.clip(np.searchsorted(self._total, s, side="left") - 1, 0, self._width.size - 1)
-        start, width, first, mean = (
-            column[cell] for column in (self._knots, self._width, self._first, self._mean)
-        )
+        start, width, first, mean = (column[cell] for column in (self._knots, self._width, self._first, self._mean))
         rest = np.minimum(s - self._total[cell], width * mean)
         with np.errstate(divide="ignore", invalid="ignore"):
             curved = np.sqrt(np.maximum(0.0, first * first + 4 * (mean - first) * (rest / width)))

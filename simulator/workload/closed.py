@@ -37,9 +37,7 @@ class ClientDraws:
     True
     """
 
-    def __init__(
-        self, seed: int, replication: int, service: str, purpose: str, clients: int, sampler: Sampler
-    ) -> None:
+    def __init__(self, seed: int, replication: int, service: str, purpose: str, clients: int, sampler: Sampler) -> None:
         self._seed, self._name = seed, (replication, service, purpose)
         self._clients, self._sampler = clients, sampler
         self._blocks: dict[int, NDArray[Any]] = {}

@@ -42,9 +42,7 @@ class _Guard(io.RawIOBase):
         data = self._source.read(len(buffer))
         self._seen += len(data)
         if self._seen > MAX_BYTES:
-            raise Unreadable(
-                f"is larger than {MAX_BYTES / 1e9:g} GB as plain text: cut it into smaller files"
-            )
+            raise Unreadable(f"is larger than {MAX_BYTES / 1e9:g} GB as plain text: cut it into smaller files")
         if b"\0" in data:
             raise Unreadable("is a binary file: a csv or csv.gz file is needed")
         end = max(data.rfind(b"\n"), data.rfind(b"\r"))
@@ -71,9 +69,7 @@ def guarded_text(path: Path) -> Iterator[Iterator[str]]:
     except (gzip.BadGzipFile, zlib.error) as trouble:
         raise Unreadable(f"is a damaged gzip file ({trouble})") from None
     except UnicodeDecodeError as trouble:
-        raise Unreadable(
-            f"is not UTF-8 text (byte 0x{trouble.object[trouble.start]:02x}): save it as UTF-8"
-        ) from None
+        raise Unreadable(f"is not UTF-8 text (byte 0x{trouble.object[trouble.start]:02x}): save it as UTF-8") from None
     except OSError as trouble:
         raise Unreadable(f"cannot be read ({trouble.strerror or trouble})") from None
 

@@ -77,13 +77,9 @@ class Modulated:
 def mmpp(workload: models.Mmpp, binding: Binding) -> Modulated:
     """``{process: mmpp, states: [{rate, mean_duration}, {rate, mean_duration}]}``."""
     one, two = workload.states
-    return Modulated(
-        (one.rate * workload.scale, two.rate * workload.scale), (one.mean_duration, two.mean_duration)
-    )
+    return Modulated((one.rate * workload.scale, two.rate * workload.scale), (one.mean_duration, two.mean_duration))
 
 
 def faster(workload: models.Mmpp, factor: float) -> dict[str, Any]:
     """The change that multiplies the rates of both states; the sojourns stay."""
-    return {
-        "states": tuple(state.model_copy(update={"rate": state.rate * factor}) for state in workload.states)
-    }
+    return {"states": tuple(state.model_copy(update={"rate": state.rate * factor}) for state in workload.states)}

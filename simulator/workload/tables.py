@@ -44,15 +44,12 @@ class Table:
         """A problem at data row ``row`` (from 0) of ``column``, placed at its line of the file."""
         place = self.header.index(column)
         problems = (
-            _problem(line, place, message, self.header)
-            for line in itertools.islice(_walk(self.path), row, row + 1)
+            _problem(line, place, message, self.header) for line in itertools.islice(_walk(self.path), row, row + 1)
         )
         return _told(list(problems), self.path, binding, key)
 
 
-def read_columns(
-    name: str, wanted: str, binding: Binding, key: str, *, optional: tuple[str, ...] = ()
-) -> Table:
+def read_columns(name: str, wanted: str, binding: Binding, key: str, *, optional: tuple[str, ...] = ()) -> Table:
     """Read column ``wanted`` (and those of ``optional`` that are there) of the csv or csv.gz file ``name``.
 
     ``key`` is the scenario key that names the file. A file is read once as long as it does not change.
@@ -162,9 +159,7 @@ def _places(header: tuple[str, ...], wanted: str, optional: tuple[str, ...]) -> 
         raise Unusable([Problem(_no_column(header, wanted), line=1, path=wanted, source=",".join(header))])
     for name in (wanted, *optional):
         if header.count(name) > 1:
-            raise Unusable(
-                [Problem(f"the column {name!r} stands {header.count(name)} times", line=1, path=name)]
-            )
+            raise Unusable([Problem(f"the column {name!r} stands {header.count(name)} times", line=1, path=name)])
     return {name: header.index(name) for name in (wanted, *optional) if name in header}
 
 
@@ -181,9 +176,7 @@ def _no_column(header: tuple[str, ...], wanted: str) -> str:
     return f"no column {wanted!r}{hint} It has: {shown}. Name the column with `column:`"
 
 
-def _extend(
-    numbers: dict[str, array.array[float]], places: dict[str, int], block: list[list[str]], width: int
-) -> bool:
+def _extend(numbers: dict[str, array.array[float]], places: dict[str, int], block: list[list[str]], width: int) -> bool:
     """Append one block; False when any of its cells cannot be used (which one is found by a second look)."""
     if set(map(len, block)) != {width}:
         return False

@@ -35,9 +35,7 @@ class Replay:
         """Arrival instants [s of the clock], nothing drawn."""
         rows, begin = self.offsets_s.size, 0
         while begin < rows * self.copies:
-            copy, row = np.divmod(
-                np.arange(begin, min(begin + size, rows * self.copies), dtype=np.int64), rows
-            )
+            copy, row = np.divmod(np.arange(begin, min(begin + size, rows * self.copies), dtype=np.int64), rows)
             yield (copy * self.period_s + self.offsets_s[row]) / self.scale
             begin += size
 
@@ -47,9 +45,7 @@ class Replay:
         if self.copies == 1:
             return float(np.searchsorted(self.offsets_s, end))
         whole = min(end // self.period_s, self.copies)
-        rest = (
-            0 if whole == self.copies else int(np.searchsorted(self.offsets_s, end - whole * self.period_s))
-        )
+        rest = 0 if whole == self.copies else int(np.searchsorted(self.offsets_s, end - whole * self.period_s))
         return whole * self.offsets_s.size + rest
 
     def steps(self, clock: Clock, until_s: float) -> float:

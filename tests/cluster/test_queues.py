@@ -118,8 +118,8 @@ class Queues(RuleBasedStateMachine):
     @precondition(lambda self: self._all())
     @rule()
     def reject(self) -> None:
-        band = max((b for b in self.naive if b), key=lambda b: (b[-1].entered, b[-1].request))
-        assert self.queue.newest() == (band[-1].entered, band[-1].request)
+        band = max((b for b in self.naive if b), key=lambda b: b[-1].request)
+        assert self.queue.newest() == band[-1].request
         assert self.queue.pop_newest() == band.pop().request
 
     @precondition(lambda self: self.kept)

@@ -4,6 +4,8 @@ timer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from tests.support import Node, layer, poisson, portion, records, scenario, wait
 
 
 def batching(
-    rate: float, time: float | tuple[float, float], servers: int, jitter: str, requests: int, **entry: float
+    rate: float, time: float | tuple[float, float], servers: int, jitter: str, requests: int, **entry: Any
 ) -> Node:
     service: Node = {
         "workload": poisson(rate),

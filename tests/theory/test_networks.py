@@ -66,7 +66,7 @@ def closed(clients: int, think: Node, servers: int = 1) -> Node:
         "jitter": {"distribution": "exponential"},
         "deployment": {"portions": [portion("1", servers)]},
     }
-    return scenario(service, [layer(0.1)], duration_s=1250.0, warmup_s=50.0, replications=16, seed=32)
+    return scenario(service, [layer(0.1)], duration_s=850.0, warmup_s=50.0, replications=16, seed=32)
 
 
 def throughput(rec: RunRecord) -> float:
@@ -90,4 +90,4 @@ def test_machine_repair(clients: int, think: Node, servers: int) -> None:
     runs = records(closed(clients, think, servers))
     rate, response = markov.machine_repair(clients, float(think["mean"][:-1]), 0.1, servers)
     assert_agrees(interval([throughput(r) for r in runs]), rate, sees=0.02)
-    assert_agrees(interval([sojourns(r).mean() for r in runs]), response, sees=0.03)
+    assert_agrees(interval([sojourns(r).mean() for r in runs]), response, sees=0.04)

@@ -45,7 +45,7 @@ def test_wait_by_class(load: float, servers: int, jitter: Node) -> None:
         rate,
         SERVICE,
         servers,
-        requests=20_000,
+        requests=14_000,
         warm=2_000,
         replications=24,
         seed=51,
@@ -54,7 +54,7 @@ def test_wait_by_class(load: float, servers: int, jitter: Node) -> None:
     )
     runs = records(node)
     order = ["high", "middle", "low"]
-    cv = {"exponential": 1.0, "deterministic": 0.0}.get(jitter["distribution"], jitter.get("cv", 0.0))
+    cv = float(jitter.get("cv", 1.0 if jitter["distribution"] == "exponential" else 0.0))
     wanted = general.priority_waits([rate * SHARES[name] for name in order], SERVICE, cv, servers)
     # How long the queue was by luck is known from the same input served in order, whose mean theory gives
     # too.
@@ -63,4 +63,4 @@ def test_wait_by_class(load: float, servers: int, jitter: Node) -> None:
     for name, theory in zip(order, wanted):
         index = [info.name for info in runs[0].services[0].classes].index(name)
         samples = [waits(r, class_index=index).mean() for r in runs]
-        assert_agrees(controlled(samples, [luck], [fifo]), theory)
+        assert_agrees(controlled(samples, [luck], [fifo]), theory, sees=0.06)

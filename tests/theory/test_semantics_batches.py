@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def lasts(which: int, n: int) -> float:
 
 
 def together(
-    tmp_path: Path, mode: str, cuts: list[str], n: int = 8, seed: int = 5, **more: Node
+    tmp_path: Path, mode: str, cuts: list[str], n: int = 8, seed: int = 5, **more: Any
 ) -> tuple[list[float], list[int], list[Served]]:
     """n requests that arrive at 0 and are served together: finishes, exits, batches."""
     deployment: Node = {"exit_mode": mode, "portions": [portion(cut, 1, batch=8) for cut in cuts]}
@@ -258,12 +259,48 @@ def test_pairs_of_pools_have_their_own_link(tmp_path: Path) -> None:
     assert [b.start for b in story(rec)] == [0.0, 1.0 + 0.25 + 4.0, 5.25 + 1.0 + 0.5 + 1.0]
 
 
+def three_pools(shared: bool, slow: tuple[str, str]) -> Node:
+    """Pools a, b and c over 8 B/s, and 0.5 B/s between two of them."""
+    pool: Node = {"device": DEVICE, "count": 4, "price_per_hour": 1.0}
+    pairs = [{"from": slow[0], "to": slow[1], "bandwidth": "0.5B/s"}]
+    return {
+        "pools": {"a": pool, "b": pool, "c": pool},
+        "network": {"bandwidth": "8B/s", "shared": shared, "pairs": pairs},
+    }
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_kind_sends_over_the_link_of_its_own_pool(tmp_path: Path, shared: bool) -> None:
+    """8 B from a to c take 1 s, from b to c 16 s; shared links of different pairs do not meet."""
+    rec = played(
+        tmp_path,
+        [0.0, 0.0],
+        [layer(1.0, "one", output="8B"), layer(1.0, "two")],
+        {"portions": [portion("1", 1, pool="a"), portion("1", 1, pool="b"), portion("2", 2, pool="c")]},
+        cluster=three_pools(shared, ("b", "c")),
+    )
+    assert starts(story(rec), 1) == [2.0, 17.0]
+
+
+def test_a_kept_portion_sends_over_the_links_of_its_window(tmp_path: Path) -> None:
+    """Portion 1 stays on a; portion 2 moves from b (1 s away) to c (16 s away) at 8."""
+    windows = [
+        {"from": seconds(at), "portions": [portion("1", 1, pool="a"), portion("2", 1, pool=to)]}
+        for at, to in ((0.0, "b"), (8.0, "c"))
+    ]
+    node = scenario(
+        {"workload": trace(tmp_path, [0.0, 9.0]), "deployments": windows},
+        [layer(1.0, "one", output="8B"), layer(1.0, "two")],
+        duration_s=64.0,
+        cluster=three_pools(False, ("a", "c")),
+    )
+    assert finishes(record(node, tmp_path)) == [3.0, 27.0]
+
+
 # -- serial execution ----------------------------------------------------------------------------------------
 
 
-def serial(
-    tmp_path: Path, arrivals: list[float], portions: list[Node], replicas: int = 1, **more: object
-) -> list[Served]:
+def serial(tmp_path: Path, arrivals: list[float], portions: list[Node], replicas: int = 1, **more: Any) -> list[Served]:
     deployment: Node = {"execution": "serial", "replicas": replicas, "portions": portions}
     return story(played(tmp_path, arrivals, [layer(1.0, "one"), layer(2.0, "two")], deployment, **more))
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from simulator.results.record import Outcome, RunRecord
-from tests.support import Node, layer, poisson, portion, record, run, scenario, seconds, served
+from tests.support import Node, layer, poisson, portion, record, run, scenario, seconds, served, trace
 from tests.theory.story import Served, finishes, outcomes, played, story
 
 # -- drop ----------------------------------------------------------------------------------------------------
 
 
-def dropping(tmp_path: Path, arrivals: list[float], policy: str, slo: float, time: float, **entry: float) -> RunRecord:
+def dropping(tmp_path: Path, arrivals: list[float], policy: str, slo: float, time: float, **entry: Any) -> RunRecord:
     service: Node = {"slo": {"latency": seconds(slo)}, "queue": {"drop": policy}}
     return played(tmp_path, arrivals, [layer(time)], {"portions": [portion("1", 1, **entry)]}, service=service)
 
@@ -205,6 +206,31 @@ def test_requests_fail_beyond_their_retries(retries: int | None) -> None:
     assert all(rec.requests.finish_s[request] == ends[request] for request in failed)
     for request, count in aborts.items():
         assert request in failed or rec.requests.attempts[request] == count + 1
+
+
+def test_capacity_rejects_the_newest_not_the_one_taken_back(tmp_path: Path) -> None:
+    """Request 0 is taken back while 1 waits, with room for one: 1 arrived later, so 1 is rejected at the failure."""
+    seen = 0
+    for seed in range(24):
+        node = scenario(
+            {
+                "workload": trace(tmp_path, [0.0, 0.5]),
+                "queue": {"capacity": 1},
+                "on_fault": {"retries": 1000},
+                "deployment": {"portions": [portion("1", 1)]},
+            },
+            [layer(2.0)],
+            duration_s=400.0,
+            seed=seed,
+        )
+        node["cluster"]["pools"]["pool"]["faults"] = {"mtbf": "4s", "mttr": "1s"}
+        rec = record(node, tmp_path)
+        failure = min(rec.batches.end_s[rec.batches.aborted], default=np.inf)
+        if 0.5 < failure < 2.0:
+            seen += 1
+            assert outcomes(rec) == "CR"
+            assert finishes(rec)[1] == failure
+    assert seen > 2
 
 
 def test_a_retry_keeps_its_factor() -> None:

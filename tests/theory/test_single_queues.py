@@ -67,7 +67,7 @@ def test_mg1_mean_wait(load: float, cv: float) -> None:
 
 
 def routed(routing: str, load: float, servers: int, requests: int, seed: int) -> Node:
-    node = station(load * servers / SERVICE, SERVICE, servers, requests=requests, warm=3_000, seed=seed)
+    node = station(load * servers / SERVICE, SERVICE, servers, requests=requests, warm=2_000, seed=seed)
     node["services"]["s"]["deployment"]["routing"] = routing
     return node
 
@@ -98,7 +98,7 @@ def test_two_choices_nears_its_mean_field_limit() -> None:
 def test_routings_are_ordered() -> None:
     """More knowledge, less wait: shared, least_outstanding, two_choices, round_robin, random, clearly apart."""
     order = ["shared", "least_outstanding", "two_choices", "round_robin", "random"]
-    means = [[waits(r).mean() for r in records(routed(name, 0.8, 8, 8_000, seed=19))] for name in order]
+    means = [[waits(r).mean() for r in records(routed(name, 0.8, 8, 5_000, seed=19))] for name in order]
     for better, worse in itertools.pairwise(means):
         mean, half = interval(np.subtract(worse, better))
         assert mean - half > 0

@@ -1,40 +1,15 @@
-"""Poisson arrivals at the asked rate, and a sinusoidal rate into a station that never fills (M_t/M/inf)."""
+"""A sinusoidal rate of arrivals into a station that never fills (M_t/M/inf)."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import pytest
-from scipy import stats
 
 from simulator.results.record import RunRecord
-from tests.estimates import TAIL, assert_agrees, interval
+from tests.estimates import assert_agrees, interval
 from tests.oracles import general
-from tests.support import Floats, record, records, station
-
-
-@pytest.mark.parametrize("rate", [7.0, 123_456.7])
-def test_rate_of_poisson_arrivals(rate: float) -> None:
-    """400,000 expected arrivals: the count is Poisson, so its own 99.9 % interval is +- 0.52 %."""
-    arrivals = record(station(rate, 0.1 / rate, requests=400_000, replications=1, seed=41)).requests.arrival_s
-    half = stats.norm.ppf(1 - TAIL) * math.sqrt(400_000)
-    assert half < 0.006 * 400_000
-    assert abs(len(arrivals) - 400_000) < half
-
-
-def test_gaps_are_exponential_and_independent() -> None:
-    """Kolmogorov-Smirnov of the gaps, the variance of counts in bins, and no correlation of neighbours."""
-    rate = 50.0
-    arrivals = record(station(rate, 1e-4, requests=400_000, replications=1, seed=42)).requests.arrival_s
-    gaps = np.diff(arrivals) * rate
-    assert stats.kstest(gaps, "expon").pvalue > 2 * TAIL
-    counts = np.histogram(arrivals, bins=np.arange(0.0, arrivals[-1], 1.0))[0]
-    dispersion = counts.var(ddof=1) / counts.mean() * (len(counts) - 1)
-    assert stats.chi2.ppf(TAIL, len(counts) - 1) < dispersion < stats.chi2.ppf(1 - TAIL, len(counts) - 1)
-    lag = np.corrcoef(gaps[:-1], gaps[1:])[0, 1]
-    assert abs(lag) < stats.norm.ppf(1 - TAIL) / math.sqrt(len(gaps) - 1)
-
+from tests.support import Floats, records, station
 
 SERVICE, PERIOD, RATE, AMPLITUDE, PEAK = 2.0, 20.0, 30.0, 0.6, 7.0
 

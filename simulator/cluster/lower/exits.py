@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,11 @@ from numpy.typing import NDArray
 from simulator.cluster.lower.layers import ModelCosts, placed
 from simulator.cluster.lowered import Exits, Ints
 from simulator.costs.early_exit import ExitTable, ProfileTable, correct, fires, load_table
-from simulator.errors import Problem, ScenarioError
+from simulator.errors import ScenarioError
 from simulator.scenario.deployment import Deployment
 from simulator.scenario.exits import ProfileExits
 
 Bools = NDArray[np.bool_]
-LARGEST = 512 * 2**20
-"""Bytes of the largest exit table that is read."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class ModelExits:
             return ProfileTable(written.profile[: len(self.ramps)]) if self.ramps else None
         scenario = self.costs.scenario
         try:
-            table = _read(scenario.source.folder / written.table)
+            table = load_table(scenario.source.folder / written.table)
         except ScenarioError as error:
             raise placed(scenario, ("models", self.costs.name, "exits", "table"), error) from None
         if table.exits != len(self.ramps) + 1:
@@ -120,15 +117,6 @@ class ModelExits:
             return fires(self.table, rule, [*columns, self.table.exits - 1])
         except ScenarioError as error:
             raise placed(self.costs.scenario, ("models", self.costs.name, "exits", "rule"), error) from None
-
-
-def _read(path: Path) -> ExitTable:
-    """The table; what would never end, or not fit in memory, is not even begun."""
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ScenarioError(Problem("is not a regular file", str(path)))
-    if path.is_file() and path.stat().st_size > LARGEST:
-        raise ScenarioError(Problem(f"larger than {LARGEST >> 20} MiB", str(path)))
-    return load_table(path)
 
 
 def exit_layers(fired: Bools) -> Ints:

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route
 from simulator.cluster.lower.layers import ModelCosts, law_of
-from simulator.cluster.lowered import Floats, Phase
+from simulator.cluster.lowered import Floats, Phase, Transfer
 from simulator.costs.base import BatchLaw
 from simulator.scenario.deployment import Deployment, Portion
 from simulator.scenario.times import RelativeTime
@@ -81,11 +81,7 @@ def phase_of(
 ) -> Phase:
     """The lowered phase; ``floor_s`` is filled in once the portions after it are known. No route: nothing to send."""
     elapsed = left_to_right(steps.seconds)
-    survivors = np.arange(portion.batch + 1, dtype=np.float64)
-    transfer: Floats = np.zeros(portion.batch + 1)
-    if route is not None:
-        transfer = route.latency_s + survivors * transfer_bytes / route.bandwidth
-        transfer[0] = 0.0
+    transfer = transfer_of(portion.batch, transfer_bytes, route)
     return Phase(
         portion=index,
         ordinal=ordinal,
@@ -97,10 +93,20 @@ def phase_of(
         step_ramp=np.array(steps.ramp, dtype=np.int64),
         elapsed_s=elapsed,
         time_s=elapsed[-1],
-        transfer_s=transfer,
+        transfer_s=transfer.seconds,
         transfer_bytes=transfer_bytes,
+        link=transfer.link,
         floor_s=math.inf,
     )
+
+
+def transfer_of(batch: int, item_bytes: float, route: Route | None) -> Transfer:
+    """Way of 0 .. batch survivors over a route: latency + bytes / bandwidth; none take no time, nor does no route."""
+    if route is None:
+        return Transfer(np.zeros(batch + 1), -1)
+    seconds = route.latency_s + np.arange(batch + 1, dtype=np.float64) * item_bytes / route.bandwidth
+    seconds[0] = 0.0
+    return Transfer(seconds, route.link)
 
 
 def active_ramps(exits: ModelExits, deployment: Deployment, portion: Portion) -> tuple[int, ...]:

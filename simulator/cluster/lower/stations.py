@@ -11,7 +11,15 @@ from simulator.cluster import lowered
 from simulator.cluster.lower.exits import ModelExits, exit_layers
 from simulator.cluster.lower.hardware import Hardware, Route
 from simulator.cluster.lower.layers import ModelCosts
-from simulator.cluster.lower.portions import Steps, active_ramps, needed_memory, phase_of, steps_of, weights_of
+from simulator.cluster.lower.portions import (
+    Steps,
+    active_ramps,
+    needed_memory,
+    phase_of,
+    steps_of,
+    transfer_of,
+    weights_of,
+)
 from simulator.errors import Problem, ScenarioError
 from simulator.results.record import PortionInfo
 from simulator.scenario.deployment import Deployment, Portion
@@ -31,9 +39,18 @@ class Draft:
     routing: str
     exit_mode: lowered.ExitMode
     serial: bool
-    link: int
     kinds: dict[KindKey, lowered.Kind] = field(default_factory=dict)
     waits_s: dict[KindKey, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One deployment with the stations that serve it; the lists run over its stations."""
+
+    start: float
+    deployment: Deployment
+    groups: list[Group]
+    drafts: list[Draft]
 
 
 @dataclass(frozen=True)
@@ -55,29 +72,19 @@ class StationBuilder:
     ) -> tuple[list[lowered.Station], list[lowered.Deployment]]:
         """All stations, and the deployments that name them."""
         drafts: list[Draft] = []
-        windows: list[
-            tuple[float, Deployment, list[Draft], list[dict[KindKey, int]], list[dict[KindKey, tuple[float, ...]]]]
-        ] = []
-        present: list[Draft] = []
+        windows: list[Window] = []
         for number, (start, deployment) in enumerate(timeline):
-            now: list[Draft] = []
-            counts: list[dict[KindKey, int]] = []
-            waits: list[dict[KindKey, tuple[float, ...]]] = []
-            groups = self._groups(deployment)
-            for position, group in enumerate(groups):
+            present = windows[-1].drafts if windows else []
+            window = Window(start, deployment, self._groups(deployment), [])
+            for position, group in enumerate(window.groups):
                 draft = self._kept(present, deployment, group) or self._new(number, position, deployment, group)
                 if draft not in drafts:
                     drafts.append(draft)
-                after = groups[position + 1] if position + 1 < len(groups) else None
-                self._add_kinds(draft, number, start, deployment, position, group, after)
-                now.append(draft)
-                counts.append(_counts(deployment, group))
-                waits.append({key: tuple(p.max_wait for p in members) for key, members in group.items()})
-            self._set_floors(now)
-            windows.append((start, deployment, now, counts, waits))
-            present = now
-        stations = [_station(draft) for draft in drafts]
-        return stations, [self._deployment(drafts, *window) for window in windows]
+                self._add_kinds(draft, number, window, position)
+                window.drafts.append(draft)
+            self._set_floors(window.drafts)
+            windows.append(window)
+        return [_station(draft) for draft in drafts], [self._deployment(drafts, window) for window in windows]
 
     # -- portions of one deployment ------------------------------------------------------------------------------
 
@@ -100,38 +107,28 @@ class StationBuilder:
     def _new(self, window: int, position: int, deployment: Deployment, group: Group) -> Draft:
         name = f"{window}-{position}" if window else str(position)
         serial = deployment.execution == "serial"
-        return Draft(self._key(deployment, group), name, deployment.routing, deployment.exit_mode, serial, -1)
+        return Draft(self._key(deployment, group), name, deployment.routing, deployment.exit_mode, serial)
 
-    def _add_kinds(
-        self,
-        draft: Draft,
-        window: int,
-        start: float,
-        deployment: Deployment,
-        position: int,
-        group: Group,
-        after: Group | None,
-    ) -> None:
-        fresh = not draft.kinds
+    def _add_kinds(self, draft: Draft, number: int, window: Window, position: int) -> None:
+        group = window.groups[position]
         first = len(self.portions)
-        if fresh:
-            for portion in _first(group):
-                self.portions.append(PortionInfo(self.index, portion.layers.first, portion.layers.last, start))
-        else:
+        if draft.kinds:
             first = next(iter(draft.kinds.values())).phases[0].portion
+        else:
+            for portion in _first(group):
+                self.portions.append(PortionInfo(self.index, portion.layers.first, portion.layers.last, window.start))
         for key, members in group.items():
             draft.waits_s.setdefault(key, tuple(p.max_wait for p in members))
             if key not in draft.kinds:
-                route = self._route(members[0].pool, after)
-                if route is not None and fresh:
-                    draft.link = route.link
-                draft.kinds[key] = self._kind(window, deployment, members, first, position, route)
+                route = self._route(members[0].pool, window, position)
+                draft.kinds[key] = self._kind(number, window.deployment, members, first, position, route)
 
-    def _route(self, pool: str, after: Group | None) -> Route | None:
-        if after is None:
+    def _route(self, pool: str, window: Window, position: int) -> Route | None:
+        """Way from a pool to the next station, whose first kind counts: who takes a request is not known yet."""
+        if position + 1 == len(window.groups):
             return None
         pairs, base = self.routes
-        return pairs.get((pool, _first(after)[0].pool), base)
+        return pairs.get((pool, _first(window.groups[position + 1])[0].pool), base)
 
     def _kind(
         self,
@@ -224,26 +221,32 @@ class StationBuilder:
                     phases[number] = replace(phases[number], floor_s=min(floor, phases[number].floor_s))
                     draft.kinds[key] = replace(kind, phases=tuple(phases))
 
-    def _deployment(
-        self,
-        drafts: list[Draft],
-        start: float,
-        deployment: Deployment,
-        present: list[Draft],
-        counts: list[dict[KindKey, int]],
-        waits: list[dict[KindKey, tuple[float, ...]]],
-    ) -> lowered.Deployment:
-        fires = self.exits.fires(deployment)
+    def _deployment(self, drafts: list[Draft], window: Window) -> lowered.Deployment:
+        fires = self.exits.fires(window.deployment)
+        parts = list(zip(window.drafts, window.groups))
+        counts = [_counts(window.deployment, group) for group in window.groups]
         return lowered.Deployment(
-            from_s=start,
-            stations=tuple(drafts.index(draft) for draft in present),
-            replicas=tuple(tuple(count.get(key, 0) for key in draft.kinds) for draft, count in zip(present, counts)),
-            waits_s=tuple(
-                tuple(wait.get(key, draft.waits_s[key]) for key in draft.kinds) for draft, wait in zip(present, waits)
+            from_s=window.start,
+            stations=tuple(drafts.index(draft) for draft in window.drafts),
+            replicas=tuple(
+                tuple(count.get(key, 0) for key in draft.kinds) for draft, count in zip(window.drafts, counts)
+            ),
+            waits_s=tuple(tuple(_waits(draft, group, key) for key in draft.kinds) for draft, group in parts),
+            transfers=tuple(
+                tuple(self._transfer(kind, str(key[0]), window, position) for key, kind in draft.kinds.items())
+                for position, draft in enumerate(window.drafts)
             ),
             exit_layer=exit_layers(fires),
             fires=fires,
         )
+
+    def _transfer(self, kind: lowered.Kind, pool: str, window: Window, position: int) -> lowered.Transfer:
+        last = kind.phases[-1]
+        return transfer_of(last.batch, last.transfer_bytes, self._route(pool, window, position))
+
+
+def _waits(draft: Draft, group: Group, key: KindKey) -> tuple[float, ...]:
+    return tuple(p.max_wait for p in group[key]) if key in group else draft.waits_s[key]
 
 
 def _group(entries: list[list[Portion]]) -> Group:
@@ -274,6 +277,4 @@ def _to_first_exit(phase: lowered.Phase, after: float | None) -> float:
 
 
 def _station(draft: Draft) -> lowered.Station:
-    return lowered.Station(
-        draft.name, tuple(draft.kinds.values()), draft.routing, draft.exit_mode, draft.serial, draft.link
-    )
+    return lowered.Station(draft.name, tuple(draft.kinds.values()), draft.routing, draft.exit_mode, draft.serial)

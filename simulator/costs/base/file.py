@@ -143,15 +143,19 @@ def _group(path: Path, number: int, written: Any, kind: str, source: Mapping[str
     except ScenarioError as error:
         raise ScenarioError(_placed(error.problems, path, place)) from error
     span = written.get("span")
-    return CostGroup(
-        {str(key): str(value) for key, value in written["group"].items()},
-        law,
-        int(written.get("rows") or 0),
-        None if written.get("mape") is None else float(written["mape"]),
-        None if not span else (float(span[0]), float(span[1])),
-        kind,
-        source,
-    )
+    try:
+        return CostGroup(
+            {str(key): str(value) for key, value in written["group"].items()},
+            law,
+            int(written.get("rows") or 0),
+            None if written.get("mape") is None else float(written["mape"]),
+            None if not span else (float(span[0]), float(span[1])),
+            kind,
+            source,
+        )
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        message = f"rows must be a number, mape a number or null, span two numbers or null: {error}"
+        raise ScenarioError(Problem(message, str(path), path=place)) from error
 
 
 def _placed(problems: Iterable[Problem], path: Path, place: str) -> list[Problem]:

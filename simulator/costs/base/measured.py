@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from simulator.costs.base.file import CostGroup, find_costs, read_costs
 from simulator.costs.base.law import BatchLaw
 from simulator.costs.base.table import Table
 from simulator.errors import Problem, ScenarioError
+from simulator.files import read_table_text
 
 KEYS = ("layer", "device", "precision")
 LARGEST = 64 * 2**20
@@ -69,7 +68,7 @@ def _from_rows(path: Path) -> list[CostGroup]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], tuple[str, ...]]]:
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_table_text(path, LARGEST), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(path, header)
@@ -93,31 +92,6 @@ def _check_header(path: Path, header: list[str]) -> None:
     for name in (*KEYS, "batch", "seconds"):
         if header.count(name) > 1:
             raise ScenarioError(Problem(f"column `{name}` is given twice", str(path), 1))
-
-
-def _text(path: Path) -> str:
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a regular file"
-        raise ScenarioError(Problem(f"is {kind}, expected a csv or csv.gz file", str(path)))
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ScenarioError(Problem(f"larger than {LARGEST >> 20} MiB", str(path)))
-        raw = path.read_bytes()
-        if raw.startswith(b"\x1f\x8b"):
-            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
-                raw = packed.read(LARGEST + 1)
-            if len(raw) > LARGEST:
-                raise ScenarioError(Problem(f"larger than {LARGEST >> 20} MiB when unpacked", str(path)))
-        if b"\0" in raw:
-            raise ScenarioError(Problem("is not a text file, expected csv or csv.gz", str(path)))
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ScenarioError(Problem("is not UTF-8 text", str(path))) from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ScenarioError(Problem(f"cannot be unpacked: {error}", str(path))) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ScenarioError(Problem(f"cannot be read: {reason}", str(path))) from None
 
 
 def _batch(path: Path, line: int, cell: str) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import Problem, ScenarioError
-
-GZIP_MAGIC = b"\x1f\x8b"
-NOT_TEXT = "is not a text file (expected csv or csv.gz, UTF-8)"
+from simulator.files import read_table_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +34,7 @@ class Columns:
         for row, index in places:
             text = self.cells[names[index]][row]
             got = repr(text) if text.strip() else "nothing"
-            problems.append(
-                Problem(f"{rule}, got {got}", file=str(self.path), line=self.lines[row], path=names[index])
-            )
+            problems.append(Problem(f"{rule}, got {got}", file=str(self.path), line=self.lines[row], path=names[index]))
         raise ScenarioError(problems)
 
     def floats(self, names: Sequence[str]) -> NDArray[np.float64]:
@@ -70,7 +64,7 @@ def _number(text: str) -> bool:
 def open_columns(path: Path) -> Columns:
     """Read a csv or csv.gz file with a header; refuse with a ScenarioError whatever is no such file."""
     try:
-        reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+        reader = csv.reader(io.StringIO(read_table_text(path), newline=""), strict=True)
         rows = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise _refused(path, f"is not a csv file: {error}") from None
@@ -85,27 +79,6 @@ def open_columns(path: Path) -> Columns:
     lines, cells = zip(*rows[1:])
     _check_widths(path, lines, cells, len(header))
     return Columns(path, dict(zip(header, map(list, zip(*cells)))), list(lines))
-
-
-def _text(path: Path) -> str:
-    if path.is_dir():
-        raise _refused(path, "is a folder, expected a csv or csv.gz file")
-    try:
-        data = path.read_bytes()
-        if data.startswith(GZIP_MAGIC):
-            data = gzip.decompress(data)
-    except FileNotFoundError:
-        raise _refused(path, "no such file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise _refused(path, f"cannot be unpacked: {error}") from None
-    except OSError as error:
-        raise _refused(path, f"cannot be read: {error.strerror or error}") from None
-    if b"\0" in data:
-        raise _refused(path, NOT_TEXT)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _refused(path, NOT_TEXT) from None
 
 
 def _check_widths(path: Path, lines: Sequence[int], cells: Sequence[Sequence[str]], width: int) -> None:

@@ -22,7 +22,5 @@ class Confidence:
         """(rows, exits); the rule looks at each exit alone, so ``active`` does not matter."""
         if table.confidence is None:
             raise ScenarioError(Problem("rule confidence needs columns conf_1, conf_2, ..", table.name))
-        fired: NDArray[np.bool_] = table.confidence >= per_exit(
-            "confidence", self.threshold, table.exits, most=1.0
-        )
+        fired: NDArray[np.bool_] = table.confidence >= per_exit("confidence", self.threshold, table.exits, most=1.0)
         return fired

@@ -47,9 +47,7 @@ def binary_entropy(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
 def _two_classes(table: ExitTable) -> NDArray[np.float64]:
     if table.confidence is None:
         raise ScenarioError(Problem("rule entropy needs columns conf_1, conf_2, ..", table.name))
-    remedy = (
-        "the entropy of more than two classes does not follow from the confidence: use the rule confidence"
-    )
+    remedy = "the entropy of more than two classes does not follow from the confidence: use the rule confidence"
     known = [array.ravel() for array in (table.prediction, table.label) if array is not None]
     if not known:
         raise ScenarioError(
@@ -57,9 +55,7 @@ def _two_classes(table: ExitTable) -> NDArray[np.float64]:
         )
     classes = np.unique(np.concatenate(known))
     if classes.size > 2:
-        raise ScenarioError(
-            Problem(f"rule entropy needs two classes, found {classes.size}; {remedy}", table.name)
-        )
+        raise ScenarioError(Problem(f"rule entropy needs two classes, found {classes.size}; {remedy}", table.name))
     # A value below 0.5 cannot be the larger of two probabilities, yet measured tables have some (0.44).
     # It passes: H(c) = H(1 - c), so the entropy is right whichever of the two classes c belongs to.
     return table.confidence

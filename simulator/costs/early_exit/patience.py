@@ -24,16 +24,12 @@ class Patience:
 
     def __post_init__(self) -> None:
         if isinstance(self.agreements, bool) or not isinstance(self.agreements, int) or self.agreements < 1:
-            raise ScenarioError(
-                Problem(f"rule patience: must be a whole number of at least 1, got {self.agreements}")
-            )
+            raise ScenarioError(Problem(f"rule patience: must be a whole number of at least 1, got {self.agreements}"))
 
     def fires(self, table: ExitTable, active: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(rows, exits); False at exits that are not active."""
         if table.prediction is None:
-            raise ScenarioError(
-                Problem("rule patience needs columns pred_1, pred_2, .. or preds", table.name)
-            )
+            raise ScenarioError(Problem("rule patience needs columns pred_1, pred_2, .. or preds", table.name))
         fired = np.zeros(table.shape, dtype=np.bool_)
         run = np.zeros(table.rows, dtype=np.int64)
         for before, here in pairwise(active.tolist()):

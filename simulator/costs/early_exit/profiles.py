@@ -34,9 +34,7 @@ class ProfileTable:
             if not (math.isfinite(share) and 0.0 <= share <= 1.0):
                 raise ScenarioError(Problem(f"profile: share {number} must be within 0..1, got {share}"))
         if math.fsum(shares) > 1.0 + ROUNDING:
-            raise ScenarioError(
-                Problem(f"profile: the shares add up to {math.fsum(shares):.6g}, more than 1")
-            )
+            raise ScenarioError(Problem(f"profile: the shares add up to {math.fsum(shares):.6g}, more than 1"))
         object.__setattr__(self, "profile", shares)
 
     @property

@@ -69,9 +69,7 @@ def active_exits(active: Iterable[int] | None, exits: int) -> Ints:
     chosen = set(range(exits) if active is None else map(int, active)) | {exits - 1}
     outside = sorted(k for k in chosen if not 0 <= k < exits)
     if outside:
-        raise ScenarioError(
-            Problem(f"exit {outside[0]} does not exist: the table has exits 0 to {exits - 1}")
-        )
+        raise ScenarioError(Problem(f"exit {outside[0]} does not exist: the table has exits 0 to {exits - 1}"))
     return np.array(sorted(chosen), dtype=np.int64)
 
 

@@ -133,9 +133,7 @@ def _missing(names: list[str]) -> str:
 def _check_sets(columns: Columns, confidences: list[str], predictions: list[str], packed: bool) -> None:
     if not (confidences or predictions or packed):
         found = ", ".join(columns.cells)
-        columns.fail(
-            None, f"missing columns conf_1, conf_2, .. or pred_1, pred_2, .. or preds; found: {found}"
-        )
+        columns.fail(None, f"missing columns conf_1, conf_2, .. or pred_1, pred_2, .. or preds; found: {found}")
     if packed and predictions:
         columns.fail("preds", "give the predictions once: either preds or pred_1, pred_2, ..")
     if confidences and predictions and len(confidences) != len(predictions):
@@ -186,9 +184,7 @@ def _packed(columns: Columns) -> Ints:
     """``"0110"`` -> 0, 1, 1, 0: one digit per exit, the same number in every row."""
     texts = columns.cells["preds"]
     exits = len(texts[0])
-    bad = [
-        i for i, text in enumerate(texts) if len(text) != exits or not (text.isascii() and text.isdecimal())
-    ]
+    bad = [i for i, text in enumerate(texts) if len(text) != exits or not (text.isascii() and text.isdecimal())]
     if bad or not exits:
         columns.fail_cells(
             ["preds"],

@@ -23,9 +23,7 @@ def per_exit(rule: str, threshold: Threshold, exits: int, most: float = math.inf
         listed.append(0.0)
     if len(listed) != exits:
         wanted = f"{exits - 1} (the last exit always answers) or {exits}"
-        raise ScenarioError(
-            Problem(f"rule {rule}: {len(listed)} thresholds for {exits} exits, expected {wanted}")
-        )
+        raise ScenarioError(Problem(f"rule {rule}: {len(listed)} thresholds for {exits} exits, expected {wanted}"))
     for value in listed:
         if not 0.0 <= value <= most:
             limit = f"within 0..{most:g}" if math.isfinite(most) else "at least 0"

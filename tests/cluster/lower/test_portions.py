@@ -231,13 +231,13 @@ def test_shared_links_by_pair() -> None:
         ("network", 1e9, 0.001),
         ("pool -> far", 1e8, 0.001),
     ]
-    assert [station.link for station in made.services[0].stations] == [1, 0, -1]
+    assert [station.kinds[0].phases[-1].link for station in made.services[0].stations] == [1, 0, -1]
 
 
 def test_links_that_are_not_shared_are_none() -> None:
     made = lowered(node([layer(0.01), layer(0.01)], [portion("1"), portion("2")], cluster=NETWORK))
     assert made.links == ()
-    assert [station.link for station in made.services[0].stations] == [-1, -1]
+    assert [station.kinds[0].phases[-1].link for station in made.services[0].stations] == [-1, -1]
 
 
 # -- memory and loading --------------------------------------------------------------------------------------------
