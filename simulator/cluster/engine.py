@@ -227,13 +227,13 @@ class Engine:
         due = fifo.earliest_due(kind) if fifo.waits else -INFINITY
         requests, entered, dues = fifo.take(k)
         batch = Batch(replica, phase, requests, dues, now)
-        self.recorder.begin(batch, entered, due)
         station = line.station
         total = phase.times[k] if station.fixed else station.passing.time(batch, station.service)
         if phase.factors is None:
             batch.end = now + total
         else:
             batch.end = now + phase.factors(requests[0]) * total
+        self.recorder.begin(batch, entered, due)
         if batch.answers:
             self._plan_answers(batch, line.station.service)
         replica.batch = batch
@@ -274,10 +274,8 @@ class Engine:
                 if request not in going_on:
                     table.leave_path(request)
         if not survivors:
-            self.recorder.end(batch, batch.end, batch.end, batch.end)
             self.release(replica)
         elif station.spec.serial:
-            self.recorder.end(batch, batch.end, batch.end, batch.end)
             replica.buffers[batch.phase.spec.ordinal].extend(survivors, batch.end)
             self.release(replica)
         else:

@@ -26,7 +26,6 @@ def hand_over(engine: Engine, batch: Batch) -> None:
         engine.links[batch.phase.link].send(batch)
     elif station.service.free_network:
         _deliver(engine, station, batch.survivors or [])
-        engine.recorder.end(batch, batch.end, batch.end, batch.end)
         engine.release(replica)
     else:
         arrival = batch.end + batch.phase.transfers[len(batch.survivors or ())]
@@ -54,14 +53,14 @@ def arrived(engine: Engine, batch: Batch) -> None:
     now = engine.clock.now
     _deliver(engine, replica.station, batch.survivors or [])
     if batch in replica.under_way:
-        engine.recorder.end(batch, batch.end, now, batch.end)
+        engine.recorder.arrived(batch, now, batch.end)
         replica.under_way.remove(batch)
         if replica.under_way and batch.phase.link >= 0:
             engine.links[batch.phase.link].send(replica.under_way[0])
         elif replica.leaving and not replica.under_way and replica.batch is None:
             engine.pools.retire(replica)
     else:
-        engine.recorder.end(batch, batch.end, now, now)
+        engine.recorder.arrived(batch, now, now)
         engine.release(replica)
 
 

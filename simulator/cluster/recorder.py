@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,41 +15,43 @@ from simulator.results.record import Batches, Floats, Ints, Outcome, Replicas, R
 if TYPE_CHECKING:
     from simulator.cluster.engine import Engine
 
-NAN = float("nan")
-
 
 class Recorder:
-    """Columns of the batch table; a batch gets its row when it starts, and its ends when they are known."""
+    """Columns of the batch table. A batch gets its row when it starts; a transfer or a fault changes its ends later."""
 
     def __init__(self) -> None:
         self.floats = array("d")
         """start, end, free, idle, due of each batch, one after another."""
         self.phases: list[tuple[int, int, int, int]] = []
         """(portion, replica, capacity, service) of each batch."""
-        self.requests: list[list[int]] = []
-        self.entered: list[list[float]] = []
+        self.sizes = array("q")
+        self.members = array("q")
+        """Requests of all batches, one batch after another; numbers within their service."""
+        self.entered = array("d")
         self.aborted: list[int] = []
         """Rows of aborted batches."""
 
     def begin(self, batch: Batch, entered: list[float], due: float) -> None:
-        """A batch starts: ``entered`` says when each member entered the queue, ``due`` when the first was due."""
-        batch.row = len(self.requests)
-        self.floats.extend((batch.start, NAN, NAN, NAN, due))
+        """A batch starts, with its end set: ``entered`` and ``due`` say when members entered and the first was due."""
+        batch.row = len(self.phases)
+        end = batch.end
+        self.floats.extend((batch.start, end, end, end, due))
         self.phases.append(batch.replica.codes[batch.phase.place])
-        self.requests.append(batch.requests)
-        self.entered.append(entered)
+        self.sizes.append(len(entered))
+        self.members.fromlist(batch.requests)
+        self.entered.fromlist(entered)
 
-    def end(self, batch: Batch, end: float, free: float, idle: float) -> None:
-        """A batch is through: survivors arrived at ``free``, the replica was idle again at ``idle`` [s]."""
+    def arrived(self, batch: Batch, free: float, idle: float) -> None:
+        """Survivors have arrived at ``free``, the replica was idle again at ``idle`` [s]."""
         row = 5 * batch.row
-        self.floats[row + 1] = end
         self.floats[row + 2] = free
         self.floats[row + 3] = idle
 
     def abort(self, batch: Batch, now: float, idle: float) -> None:
         """A batch is taken back, or is still under way at the end of the run."""
         self.aborted.append(batch.row)
-        self.end(batch, now, now, idle)
+        self.floats[5 * batch.row + 1] = now
+        self.arrived(batch, now, idle)
 
     def record(self, engine: Engine, end_s: float) -> RunRecord:
         """The whole record; batches still under way are noted as cut off at ``end_s``."""
@@ -77,10 +79,10 @@ class Recorder:
     def _batches(self, rows: list[Ints]) -> Batches:
         floats = np.frombuffer(self.floats, dtype=np.float64).reshape(-1, 5) if self.floats else np.zeros((0, 5))
         phases = np.array(self.phases, dtype=np.int64).reshape(-1, 4)
-        size = np.fromiter(map(len, self.requests), np.int64, len(self.requests))
+        size = np.frombuffer(self.sizes, dtype=np.int64) if self.sizes else np.zeros(0, np.int64)
         offset = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-        total = int(offset[-1])
-        member = np.fromiter(chain.from_iterable(self.requests), np.int64, total)
+        total = len(self.members)
+        member = np.frombuffer(self.members, dtype=np.int64) if total else np.zeros(0, np.int64)
         if len(rows) == 1:
             member = rows[0][member]
         else:
@@ -100,7 +102,7 @@ class Recorder:
             aborted=aborted,
             offset=offset,
             member=member,
-            entered_s=np.fromiter(chain.from_iterable(self.entered), np.float64, total),
+            entered_s=np.array(self.entered, dtype=np.float64),
         )
 
 

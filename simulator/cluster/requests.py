@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class RequestTable:
         arrival, spec = self.draws.arrival_s, self.spec
         self.arrival: list[float] = arrival.tolist()
         n = len(self.arrival)
-        self.finish: list[float] = [NAN] * n
+        self.finish = array("d", [NAN]) * n
         classes = (
             class_indices(spec.class_shares, self.draws.column("class", uniform))
             if len(self.slo) > 1

@@ -52,7 +52,7 @@ def test_constant_batch_time(load: float, limit: int) -> None:
 @pytest.mark.parametrize(("rate", "limit"), [(8.0, 8), (20.0, 4), (24.0, 8)])
 def test_linear_batch_time(rate: float, limit: int) -> None:
     """T(b) = 40 ms + 30 ms b (embedded Markov chain): time, wait and fill all depend on each other."""
-    runs = records(batching(rate, (0.04, 0.03), 1, "deterministic", 20_000, batch=limit))
+    runs = records(batching(rate, (0.04, 0.03), 1, "deterministic", 30_000, batch=limit))
     wait_s, fill = bulk.bulk_wait(rate, lambda n: 0.04 + 0.03 * n, limit)
     assert_agrees(with_luck(runs, [waits(r).mean() for r in runs], rate), wait_s)
     assert_agrees(interval([mean_batch(r) for r in runs]), fill, sees=0.03)

@@ -27,14 +27,14 @@ def test_mmc_mean_wait(load: float, servers: int) -> None:
 
 
 def test_mmc_chance_and_tail_of_the_wait() -> None:
-    """Erlang C itself, and the 99th percentile of the wait in M/M/3 at 60 % load."""
+    """Erlang C itself, and the 95th percentile of the wait in M/M/3 at 60 % load."""
     rate = 1.8 / SERVICE
     runs = records(station(rate, SERVICE, 3, requests=40_000, warm=1_000, seed=12))
     found = [waits(r) for r in runs]
     chance = [np.mean(w > 0) for w in found]
     assert_agrees(with_luck(runs, chance, rate, SERVICE), markov.erlang_c(1.8, 3), sees=0.02)
-    tail_s = markov.mmc_wait_quantile(rate, SERVICE, 3, 0.99)
-    quantiles = [np.quantile(w, 0.99) for w in found]
+    tail_s = markov.mmc_wait_quantile(rate, SERVICE, 3, 0.95)
+    quantiles = [np.quantile(w, 0.95) for w in found]
     assert_agrees(with_luck(runs, quantiles, rate, SERVICE), tail_s)
 
 
