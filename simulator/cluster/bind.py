@@ -15,11 +15,16 @@ def known_names() -> Known:
     return Known(devices=frozenset(catalogue.device_names()), models=models)
 
 
-def load(path: str | Path, *, sets: Sequence[str] = (), variants: Sequence[str] = ()) -> Scenario:
+def load(path: str | Path, *, sets: str | Sequence[str] = (), variants: str | Sequence[str] = ()) -> Scenario:
     """Read a scenario file; ``sets`` are overrides ``path=value``, ``variants`` names of changes in the file."""
-    return scenario.load(Path(path), sets=sets, variants=variants, known=known_names())
+    return scenario.load(Path(path), sets=_several(sets), variants=_several(variants), known=known_names())
 
 
-def loads(text: str, *, sets: Sequence[str] = (), variants: Sequence[str] = ()) -> Scenario:
+def loads(text: str, *, sets: str | Sequence[str] = (), variants: str | Sequence[str] = ()) -> Scenario:
     """Read a scenario from text; relative file names count from the working directory."""
-    return scenario.loads(text, sets=sets, variants=variants, known=known_names())
+    return scenario.loads(text, sets=_several(sets), variants=_several(variants), known=known_names())
+
+
+def _several(given: str | Sequence[str]) -> Sequence[str]:
+    """One text stands for a list of one; its letters are never meant."""
+    return [given] if isinstance(given, str) else given

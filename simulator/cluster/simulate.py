@@ -10,7 +10,7 @@ from dataclasses import replace
 from simulator.cluster.engine import Engine
 from simulator.cluster.lower import lower
 from simulator.cluster.lowered import Lowered
-from simulator.errors import ScenarioError
+from simulator.errors import Problem, ScenarioError
 from simulator.results import Result, check_conservation, metrics, precise_enough, warmup_end_s
 from simulator.results.record import RunRecord
 from simulator.scenario import Scenario
@@ -28,15 +28,16 @@ def simulate(
     replications: int | str | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Simulate a scenario; ``seed``, ``engine`` and ``replications`` override what it says."""
-    changes = {"engine": engine, "replications": replications}
-    run = scenario.run.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    scenario = with_changes(scenario, run=run, seed=scenario.seed if seed is None else seed)
-    chosen, reason = _engine_of(scenario)
+    """Simulate a scenario; ``seed``, ``engine`` and ``replications`` override what it says.
+
+    Raises ScenarioError for what cannot be simulated, with its place in the scenario.
+    """
+    scenario = _overridden(scenario, seed, engine, replications)
+    run = scenario.run
     if not scenario.services:
         raise ScenarioError(scenario.source.problem(("services",), "there is no service to simulate"))
     lowered = lower(scenario)
-    records, figures = [], []
+    records, figures, warnings = [], [], []
     for number in range(_most_replications(scenario)):
         record = run_once(scenario, lowered, number, _share(progress, number, scenario))
         records.append(record)
@@ -44,15 +45,22 @@ def simulate(
         enough = run.replications == "auto" and number + 1 >= MIN_REPLICATIONS
         if enough and precise_enough(figures, run.target.figure, run.target.half_width):
             break
+    else:
+        if run.replications == "auto":
+            warnings.append(
+                f"replications: auto ended after {len(records)} (target.max_replications): {run.target.figure} is not "
+                f"known to {run.target.half_width:g} of itself yet"
+            )
     return Result.build(
         scenario.name,
         scenario.seed,
-        chosen,
-        reason,
+        "simpy",
+        "asked for" if run.engine == "simpy" else "the reference engine is the only one",
         records,
         metrics=figures,
         scenario_hash=scenario.source.sha256,
         variants=scenario.source.variants,
+        warnings=warnings,
     )
 
 
@@ -71,20 +79,24 @@ def run_once(scenario: Scenario, lowered: Lowered, replication: int, progress: P
     return record
 
 
-def with_changes(scenario: Scenario, **changes: object) -> Scenario:
-    """A copy of the scenario with other values at the top level; it keeps its source."""
-    return scenario.model_copy(update=changes)
+def _overridden(scenario: Scenario, seed: int | None, engine: str | None, replications: int | str | None) -> Scenario:
+    """A copy of the scenario with other values, checked like those of a file; it keeps its source."""
+    if not isinstance(scenario, Scenario):
+        raise TypeError(f"simulate() takes a scenario, from load(path) or loads(text), not {type(scenario).__name__}")
+    if engine not in (None, "auto", "simpy"):
+        raise ScenarioError(Problem(f"must be auto or simpy, got {engine!r}", path="engine"))
+    if replications not in (None, "auto") and not _is_whole(replications, 1, 10_000):
+        message = f"must be a whole number from 1 to 10000, or auto, got {replications!r}"
+        raise ScenarioError(Problem(message, path="replications"))
+    if seed is not None and not _is_whole(seed, 0, 2**63 - 1):
+        raise ScenarioError(Problem(f"must be a whole number from 0 to 2^63 - 1, got {seed!r}", path="seed"))
+    changes = {"engine": engine, "replications": replications}
+    run = scenario.run.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    return scenario.model_copy(update={"run": run, "seed": scenario.seed if seed is None else seed})
 
 
-def _engine_of(scenario: Scenario) -> tuple[str, str]:
-    asked = scenario.run.engine
-    if asked == "compiled":
-        place = ("run", "engine")
-        message = "the compiled engine does not exist yet: write simpy or auto"
-        raise ScenarioError(scenario.source.problem(place, message))
-    if asked == "simpy":
-        return "simpy", "asked for"
-    return "simpy", "the reference engine is the only one"
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _most_replications(scenario: Scenario) -> int:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from simulator.scenario.base import Rule, Strict, by_shape
 from simulator.scenario.exits import Exits, ProfileExits
-from simulator.scenario.quantities import FileName, Name, Precision, Size, Text, Work
+from simulator.scenario.quantities import FileName, Precision, Size, Text, Work
 from simulator.scenario.times import LayerTime, RampTime, RelativeTime, is_zero
 
 LayerSize = Annotated[Size | dict[Precision, Size], by_shape("a size such as 14MB, or sizes by precision")]
@@ -130,6 +130,3 @@ class Model(Strict):
                 f"must have {ramps} shares, one per ramp (or {ramps + 1} with the model's end), "
                 f"has {len(self.exits.profile)}",
             )
-
-
-Models = dict[Name, Model]

@@ -109,7 +109,6 @@ WORK = Dimension(
     1e24,
     {"GFLOPS": "GFLOP", "MFLOPS": "MFLOP", "TFLOPS": "TFLOP"},
 )
-DIMENSIONS = (DURATION, SIZE, RATE, BANDWIDTH, COMPUTE, WORK)
 
 
 def parse(value: object, dimension: Dimension) -> float:

@@ -189,7 +189,7 @@ def _choose(value: Any, members: Mapping[str, Any]) -> str:
         keys = [key for key in _BY_KEY if key in value]
         keys = keys or [near for near in (nearest(str(key), _BY_KEY) for key in value) if near]
         if not keys:
-            raise refuse("must say its `process` (poisson, gamma, mmpp, closed) or name a `trace` or `rates` file")
+            raise refuse(f"must say its `process` ({', '.join(PROCESSES)})")
         process = _BY_KEY[keys[0]]
     if not isinstance(process, str):
         raise refuse((("process",), f"must be one of {', '.join(PROCESSES)}"))

@@ -172,8 +172,8 @@ def _no_column(header: tuple[str, ...], wanted: str) -> str:
         return f"the first line holds numbers: a header line with the column {wanted!r} is needed"
     near = _nearest(wanted, header)
     shown = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
-    hint = f"; did you mean {near!r}?" if near else ""
-    return f"no column {wanted!r}{hint} It has: {shown}. Name the column with `column:`"
+    hint = f"did you mean {near!r}? " if near else ""
+    return f"no column {wanted!r} among {shown}; {hint}Name the column with `column:`"
 
 
 def _extend(numbers: dict[str, array.array[float]], places: dict[str, int], block: list[list[str]], width: int) -> bool:

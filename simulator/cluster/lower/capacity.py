@@ -8,8 +8,12 @@ import numpy as np
 
 from simulator.cluster.lower.exits import survival
 from simulator.cluster.lowered import Deployment, Exits, Kind, Service
+from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
 from simulator.workload import mean_rate
+
+MOST_REQUESTS = 4e7
+"""Requests of one service in one replication; each takes about half a kilobyte while the run lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,12 @@ def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
         service=name,
         problem=scenario.source.problem,
     )
+    if offered is not None and offered * scenario.run.duration > MOST_REQUESTS:
+        message = (
+            f"about {offered * scenario.run.duration:.2g} requests in this run, at most {MOST_REQUESTS:.0e} are "
+            "simulated at once: shorten run.duration or lower the load"
+        )
+        raise ScenarioError(scenario.source.problem(("services", name, "workload"), message))
     if offered is None or len(service.deployments) > 1:
         return []
     warnings = []

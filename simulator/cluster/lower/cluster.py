@@ -18,10 +18,12 @@ from simulator.scenario import Scenario
 from simulator.scenario import service as written
 
 INFINITY = float("inf")
+MOST_FAULTS = 1e6
 
 
 def lower(scenario: Scenario) -> Lowered:
     """Arrays for the engines; raises ScenarioError for whatever cannot work, with its place in the file."""
+    _check_faults(scenario)
     lowering = _Lowering(scenario, pools_of(scenario), routes_of(scenario.cluster.network), [], [])
     services = tuple(lowering.service(index, name) for index, name in enumerate(scenario.services))
     run, network = scenario.run, scenario.cluster.network
@@ -37,6 +39,17 @@ def lower(scenario: Scenario) -> Lowered:
         links=_links(scenario),
         warnings=tuple(dict.fromkeys([*lowering.warnings, *_not_simulated(scenario)])),
     )
+
+
+def _check_faults(scenario: Scenario) -> None:
+    """Failures are events: refuse more of them than any run could want to see."""
+    for name, pool in scenario.cluster.pools.items():
+        if pool.faults is None:
+            continue
+        expected = pool.count * 2 * scenario.run.duration / (pool.faults.mtbf + pool.faults.mttr)
+        if expected > MOST_FAULTS:
+            message = f"about {expected:.2g} failures in this run, at most {MOST_FAULTS:.0e} are simulated: raise mtbf"
+            raise ScenarioError(scenario.source.problem(("cluster", "pools", name, "faults"), message))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Laws that keep the measured rows: the table of DESIGN 5, and a trend corrected by the rows."""
+"""Laws that keep the measured rows: the table, and a trend corrected by the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of time by batch are the laws of DESIGN 5, whatever the source of the layer's time."""
+"""Tables of time by batch are the written laws, whatever the source of the layer's time."""
 
 from __future__ import annotations
 
