@@ -7,7 +7,7 @@ import io
 import os
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from simulator.errors import Problem, ScenarioError
@@ -52,23 +52,76 @@ def read_table_text(path: Path, largest: int = LARGEST_TABLE) -> str:
     raise refused(NOT_TEXT)
 
 
+def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Refuse, before any work is done, a file that could not be written after it, or that is one of ``inputs``."""
+    target = _target(path)
+    if any(target == Path(os.path.realpath(one)) for one in inputs):
+        raise _refused(path, "is a file that is read; name another to write")
+    check_parents(path)
+
+
+def check_parents(path: Path) -> None:
+    """Refuse a file or folder for which there is no folder to be in, nor can be one."""
+    for parent in Path(os.path.realpath(path)).parents:
+        if parent.is_dir():
+            if not os.access(parent, os.W_OK | os.X_OK):
+                raise _refused(path, f"cannot be written: no permission in {parent}")
+            return
+        if parent.exists():
+            raise _refused(path, f"cannot be written: {parent} is no folder")
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path`` and rename it, so that no half file is ever seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
+    """Let ``write`` fill a temporary file beside ``path`` and rename it, so that no half file is ever seen.
+
+    A link stays, the file that it names is replaced. ScenarioError when ``path`` is something else than a file
+    or when the system does not let us write; it names ``path``, never the temporary file.
+    """
+    target = _target(path)
     try:
-        write(draft)
-        draft.chmod(0o666 & ~_umask())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".draft-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        draft = Path(name)
+        try:
+            write(draft)
+            draft.chmod(0o666 & ~_umask())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(path, reason(error)) from error
 
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
     write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def reason(error: OSError) -> str:
+    """What the system says is wrong, in lower case and without the name of a file.
+
+    >>> reason(OSError(28, "No space left on device", "draft"))
+    'no space left on device'
+    """
+    text = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+    return text[0].lower() + text[1:]
+
+
+def _target(path: Path) -> Path:
+    """The file to replace: links followed, folders, pipes and devices refused."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise _refused(path, "is a folder; name a file to write")
+    if target.is_symlink():
+        raise _refused(path, "is a link that leads to itself")
+    if target.exists() and not target.is_file():
+        raise _refused(path, "is not a regular file")
+    return target
+
+
+def _refused(path: Path, message: str) -> ScenarioError:
+    return ScenarioError(Problem(message, str(path)))
 
 
 def _umask() -> int:

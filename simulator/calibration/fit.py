@@ -70,6 +70,7 @@ def _calibration(
     sizes: Floats,
     times: Floats,
 ) -> Calibration:
+    fits = sorted(zip(groups, fitted, strict=True), key=lambda pair: int(pair[0][1].min()))  # as the file names them
     return Calibration(
         kind=meaning.kind,
         file=rows.name,
@@ -80,8 +81,7 @@ def _calibration(
         group_by=meaning.group,
         folds=folds,
         groups=tuple(
-            _group_fit(rows, meaning, key, where, sizes[where], times[where], *found)
-            for (key, where), found in zip(groups, fitted, strict=True)
+            _group_fit(rows, meaning, key, where, sizes[where], times[where], *found) for (key, where), found in fits
         ),
     )
 

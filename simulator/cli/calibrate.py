@@ -30,24 +30,17 @@ def run_fit(
 
     ``group`` is a list of columns or one text with commas.
     """
+    from simulator.cli.output import refuse_output
+
+    refuse_output(output, rows)
     from simulator.calibration import fit  # scipy takes a second: only when the command runs
 
     if isinstance(group, str):
         group = [name.strip() for name in group.split(",") if name.strip()]
     found = fit(rows, kind=kind, time=time, unit=unit, group=group, folds=folds, batch=batch)
     if output is not None:
-        _write(found, output)
-    return calibrate_fit_json(found) if as_json else calibrate_fit_text(found)
-
-
-def _write(found: Calibration, output: Path) -> None:
-    from simulator.errors import Problem, ScenarioError
-
-    try:
         found.write(output)
-    except OSError as error:
-        message = f"cannot be written: {error.strerror or error}"
-        raise ScenarioError(Problem(message, str(output))) from error
+    return calibrate_fit_json(found) if as_json else calibrate_fit_text(found)
 
 
 def calibrate_fit_json(found: Calibration) -> str:
@@ -116,9 +109,9 @@ def _time(seconds: float) -> str:
     """A time with the unit that people read easily.
 
     >>> _time(0.0123), _time(4.5e-6)
-    ('12.3 ms', '4.5 us')
+    ('12.3 ms', '4.5 µs')
     """
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.4g} {unit}"
     return f"{seconds * 1e9:.4g} ns"

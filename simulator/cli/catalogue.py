@@ -222,7 +222,7 @@ def _figures(figures: Mapping[str, tuple[float | None, str]], source: Callable[[
 def _scaled(value: float, unit: str) -> str:
     """A number in the unit a person would write: 9e11 B/s -> 900 GB/s; memories come in GiB."""
     if unit == "s":
-        return f"{_short(value * 1e6)} us"
+        return f"{_short(value * 1e6)} µs"
     if unit == "B" and value >= 2**32:
         return f"{_short(value / 2**30)} GiB"
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -10,8 +10,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from simulator import __version__
+from simulator.cli import output
 from simulator.cli.verbs import calibrate, catalogue, init, saturate, schema, simulate, validate
 from simulator.errors import InternalError, ScenarioError
+from simulator.files import reason
 
 DONE, OURS, YOURS, INTERRUPTED = 0, 1, 2, 130
 
@@ -20,6 +22,7 @@ app = typer.Typer(
     help="Simulate neural-network serving clusters and plan their capacity.",
     epilog="Exit codes: 0 done, 1 our fault, 2 bad command or scenario, 3 a stated target is missed, 130 interrupted.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -46,7 +49,13 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``plan`` with ``arguments`` (default: those of the process) and exit with its code."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # told already; the interpreter would try again at exit, and complain
+        output.silence()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,8 +83,11 @@ def _report(error: Exception, debug: bool) -> int:
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error, of click or of typer's own copy
         error.show()
         return YOURS
-    if isinstance(error, OSError) and error.filename is not None:
-        typer.echo(f"{error.filename}: {error.strerror}", err=True)
+    if isinstance(error, BrokenPipeError):  # the reader of a help page has gone
+        output.silence()
+        return DONE
+    if isinstance(error, OSError):
+        typer.echo(f"{error.filename or 'input or output'}: {reason(error)}", err=True)
         return YOURS
     if isinstance(error, MemoryError):
         typer.echo("not enough memory: simulate a shorter duration, a lower load or fewer replications", err=True)

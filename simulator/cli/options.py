@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+LARGEST_SEED = 2**63 - 1
+
 
 class Format(StrEnum):
     """How a result is written to stdout."""
@@ -22,10 +24,18 @@ class Engine(StrEnum):
 
     AUTO = "auto"
     SIMPY = "simpy"
-    COMPILED = "compiled"
 
 
-ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).", show_default=False)]
+def named(text: str) -> Path:
+    """A file or folder; an empty name is a mistake, and would mean the folder that one is in."""
+    if not str(text):
+        raise typer.BadParameter("the name is empty")
+    return Path(text)
+
+
+ScenarioFile = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", parser=named, help="Scenario file (YAML).", show_default=False)
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override one key, e.g. services.chat.workload.rate=200/s."),
@@ -33,7 +43,9 @@ Sets = Annotated[
 Variants = Annotated[
     list[str] | None, typer.Option("--variant", metavar="NAME", help="Apply a named variant of the scenario.")
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Random seed, instead of the scenario's.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Random seed, instead of the scenario's.")
+]
 EngineChoice = Annotated[Engine | None, typer.Option("--engine", help="Engine, instead of the scenario's.")]
 FormatChoice = Annotated[Format | None, typer.Option("--format", help="What to print on stdout (default: table).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]

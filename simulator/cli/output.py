@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,19 +27,35 @@ class Bar:
 
 
 def emit(text: str) -> None:
-    """Write a result to stdout. A reader that has gone (``plan ... | head``) is no error."""
+    """Write a result to stdout. A reader that has gone (``plan ... | head``) is no error, a full disk is."""
+    if sys.stdout is None:  # started with a closed stdout
+        raise ScenarioError(Problem("is closed, the result cannot be shown", file="stdout"))
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # what is buffered would raise again at exit; let it go nowhere instead
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
+    except OSError as error:
+        from simulator.files import reason
+
+        silence()
+        raise ScenarioError(Problem(reason(error), file="stdout")) from error
 
 
-def refuse_folder(file: Path | None) -> None:
-    """Tell, before any work is done, that a file cannot be written where a folder is."""
-    if file is not None and file.is_dir():
-        raise ScenarioError(Problem("is a folder; name a file to write", file=str(file)))
+def silence() -> None:
+    """Let stdout lead nowhere: what is still buffered would raise again at exit."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def refuse_output(file: Path | None, *inputs: Path) -> None:
+    """Tell, before any work is done, that a file cannot be written, or is one of ``inputs``."""
+    from simulator.files import check_output
+
+    if file is not None:
+        check_output(file, inputs)
 
 
 def note(text: str, quiet: bool) -> None:
@@ -61,8 +77,8 @@ def width() -> int:
 
 @contextmanager
 def progress(label: str, quiet: bool) -> Iterator[Bar | None]:
-    """A progress bar on stderr; None when stderr is no terminal or nobody wants to see it."""
-    if quiet or not sys.stderr.isatty():
+    """A progress bar on stderr; None when stderr is no (or a dumb) terminal or nobody wants it."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
     from rich.console import Console

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from simulator.cluster.engine import Engine
 
 RANDOM_ROUTINGS = {"random", "two_choices"}
+WATCHFUL_ROUTINGS = {"least_outstanding", "two_choices"}
+"""Routings that look at the queues, and so see whether completions of the same instant have been applied."""
 
 
 def build_stations(engine: Engine, table: RequestTable) -> None:
@@ -27,7 +29,10 @@ def build_stations(engine: Engine, table: RequestTable) -> None:
     table.paths = [[table.stations[index] for index in deployment.stations] for deployment in spec.deployments]
     table.entries = [path[0] for path in table.paths]
     transfers = [phase.spec.transfer_s for s in table.stations for kind in s.phases for phase in kind]
-    table.free_network = not any(transfer.any() for transfer in transfers)
+    free = not any(transfer.any() for transfer in transfers)
+    watchful = any(station.spec.routing in WATCHFUL_ROUTINGS for station in table.stations)
+    for station in table.stations:
+        station.hands_on_at_once = free and not watchful
     if not table.windowed:
         for station, successor in zip(table.paths[0], table.paths[0][1:]):
             station.successor = successor
@@ -38,7 +43,8 @@ def build_stations(engine: Engine, table: RequestTable) -> None:
         set_waits(station, waits)
         for kind, count in enumerate(replicas):
             for _ in range(count):
-                engine.pools.hold(station, kind, 0.0, 0.0)
+                engine.pools.add(station, kind, 0.0, 0.0)
+        station.refresh_open_lines()
 
 
 def _station(table: RequestTable, index: int, spec: lowered.Station) -> Station:

@@ -26,12 +26,15 @@ from simulator.cluster.recorder import Recorder
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.state import Batch, Line, PhaseState, Replica, State, Station
 from simulator.cluster.windows import start_windows
+from simulator.errors import ScenarioError
 from simulator.results.record import Outcome, RunRecord
 
 BEFORE_ARRIVALS: Key = (TRANSFER + 1,)
 ALL: Key = (99,)
 CHECK_EVERY = 4096
-"""Instants between two calls of the progress callback."""
+"""Rounds between two looks at progress."""
+MOST_STANDING = 24
+"""Looks in a row that may find the clock at the same instant (a hundred thousand rounds)."""
 
 BUSY = State.BUSY
 Progress = Callable[[float], None]
@@ -51,7 +54,8 @@ class Engine:
         self.dirty: list[Line] = []
         self.bounded: list[Station] = []
         self.lingering: set[Line] = set()
-        """Lines with an idle replica and requests that a drop policy may take at any instant."""
+        """Lines with an idle replica and requests that a drop policy may take when their service next dispatches."""
+        self.checked, self.standing = -1.0, 0
         self.links = [SharedLink(self, link) for link in lowered.links]
         self.tables = [
             RequestTable(i, service, lowered.seed, replication, lowered.duration_s, folder)
@@ -103,13 +107,25 @@ class Engine:
                 line.dirty = False
                 if line.idle:
                     line.dispatch(self, line, now)
-            elif dirty or self.lingering:
+            elif dirty:
                 self._dispatch(now)
             rounds += 1
-            if rounds % CHECK_EVERY == 0 and self.progress is not None:
-                self.progress(now)
+            if rounds % CHECK_EVERY == 0:
+                self._check(now)
         end = clock.now if self._is_empty() else limit
         return self.recorder.record(self, max(end, duration))
+
+    def _check(self, now: float) -> None:
+        """Now and then: time must go on, and whoever watches is told how far it is."""
+        self.standing = self.standing + 1 if now == self.checked else 0
+        self.checked = now
+        if self.standing > MOST_STANDING:
+            raise ScenarioError(
+                f"the run does not get past {now:g}s: requests end and come back at the same instant; "
+                "give the clients a think time"
+            )
+        if self.progress is not None:
+            self.progress(now)
 
     def _arrivals(self) -> tuple[list[float], Callable[[int], None]]:
         """Arrival instants of all open loads in order, closed by infinity, and what admits the i-th of them."""
@@ -189,9 +205,11 @@ class Engine:
     def _dispatch(self, now: float) -> None:
         dirty = self.dirty
         if self.lingering:
-            for line in self.lingering:
+            # Only of the services that dispatch anyway: an unrelated service must not change when requests are dropped.
+            active = {line.station.service for line in dirty if line.idle}
+            for line in [line for line in self.lingering if line.station.service in active]:
+                self.lingering.discard(line)
                 self.touch(line)
-            self.lingering.clear()
         lines = sorted(dirty, key=_order) if len(dirty) > 1 else list(dirty)
         dirty.clear()
         for line in lines:

@@ -24,7 +24,7 @@ def hand_over(engine: Engine, batch: Batch) -> None:
         _send_behind(engine, batch)
     elif batch.phase.link >= 0:
         engine.links[batch.phase.link].send(batch)
-    elif station.service.free_network:
+    elif station.hands_on_at_once:
         _deliver(engine, station, batch.survivors or [])
         engine.release(replica)
     else:
@@ -73,7 +73,7 @@ def _deliver(engine: Engine, station: Station, survivors: list[int]) -> None:
 
 
 def transfer_key(batch: Batch) -> Key:
-    """Order of transfer arrivals of one instant: destination, then sender (a batch keeps its own order)."""
+    """Order of transfer arrivals of one instant: portion left, then sender (a batch keeps its own order)."""
     sender = batch.replica
     return (TRANSFER, sender.station.service.index, batch.phase.spec.portion, sender.number)
 

@@ -22,8 +22,13 @@ class Pools:
         self._wanted: list[deque[tuple[Station, int]]] = [deque() for _ in self.free]
         """(station, kind) of replicas that wait for devices, by pool."""
 
-    def hold(self, station: Station, kind: int, now: float, ready: float) -> Replica:
+    def hold(self, station: Station, kind: int, now: float, ready: float) -> None:
         """A new replica takes its devices at ``now`` and can serve from ``ready`` on [s]."""
+        self.add(station, kind, now, ready)
+        station.refresh_open_lines()
+
+    def add(self, station: Station, kind: int, now: float, ready: float) -> None:
+        """The same, without telling the routing yet: for adding many at once."""
         spec = station.spec.kinds[kind]
         self.free[spec.pool] -= spec.devices
         number = len(station.replicas)
@@ -38,16 +43,16 @@ class Pools:
             self._set_ready(replica)
         else:
             key = (1, station.service.index, 1, station.index, number)
-            self.engine.clock.control_at(ready, key, self._set_ready, replica)
-        station.refresh_open_lines()
-        return replica
+            self.engine.clock.control_at(ready, key, self._loaded, replica)
+
+    def _loaded(self, replica: Replica) -> None:
+        if replica.state is not State.GONE:
+            self._set_ready(replica)
+            replica.station.refresh_open_lines()
 
     def _set_ready(self, replica: Replica) -> None:
-        if replica.state is State.GONE:
-            return
         replica.state = State.IDLE
         heappush(replica.line.idle, replica.number)
-        replica.station.refresh_open_lines()
         if replica.line.fifo:
             self.engine.touch(replica.line)
         if replica.spec.mtbf_s < float("inf"):

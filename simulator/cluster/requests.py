@@ -39,8 +39,6 @@ class RequestTable:
         """First station by deployment."""
         self.paths: list[list[Station]] = []
         """All stations by deployment, in order."""
-        self.free_network = True
-        """Whether no transfer of the service takes any time."""
         self.jitter: dict[int, Callable[[int], float]] = {}
         """Service-time factor of a request by the portion's ordinal."""
         self.clients: Clients | None = None

@@ -16,6 +16,8 @@ from simulator.results.record import RunRecord
 from simulator.scenario import Scenario
 
 MIN_REPLICATIONS = 3
+ENDS_EARLY = 0.95
+"""A recorded load that ends before this share of the run is worth a warning."""
 Progress = Callable[[float], None]
 """Called now and then with the share of the work done (0..1)."""
 
@@ -42,6 +44,7 @@ def simulate(
         record = run_once(scenario, lowered, number, _share(progress, number, scenario))
         records.append(record)
         figures.append(metrics(record))
+        warnings += _silences(scenario, record)
         enough = run.replications == "auto" and number + 1 >= MIN_REPLICATIONS
         if enough and precise_enough(figures, run.target.figure, run.target.half_width):
             break
@@ -60,7 +63,8 @@ def simulate(
         metrics=figures,
         scenario_hash=scenario.source.sha256,
         variants=scenario.source.variants,
-        warnings=warnings,
+        overrides=scenario.source.sets,
+        warnings=list(dict.fromkeys(warnings)),
     )
 
 
@@ -77,6 +81,22 @@ def run_once(scenario: Scenario, lowered: Lowered, replication: int, progress: P
         record = replace(record, warmup_s=warmup_end_s(record))
     check_conservation(record)
     return record
+
+
+def _silences(scenario: Scenario, record: RunRecord) -> list[str]:
+    """Statements about services whose load is missing, or ends early because its record does."""
+    found = []
+    for index, info in enumerate(record.services):
+        arrival_s = record.requests.arrival_s[record.requests.service == index]
+        recorded = scenario.services[info.name].workload.process in ("trace", "rates")
+        if not (arrival_s >= record.warmup_s).any():
+            found.append(f"service {info.name}: no request arrived between warmup and duration, so it has no figures")
+        elif recorded and arrival_s[-1] < ENDS_EARLY * record.duration_s:
+            found.append(
+                f"service {info.name}: its recorded load ends at {arrival_s[-1]:.4g}s of {record.duration_s:g}s; "
+                "shorten run.duration or say repeat: true"
+            )
+    return found
 
 
 def _overridden(scenario: Scenario, seed: int | None, engine: str | None, replications: int | str | None) -> Scenario:

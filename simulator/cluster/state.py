@@ -169,6 +169,7 @@ class Station:
         "draining",
         "drops",
         "fixed",
+        "hands_on_at_once",
         "index",
         "lines",
         "open_lines",
@@ -213,6 +214,8 @@ class Station:
         self.turn = 0
         self.successor: Station | None = None
         """Next station of every request; None when requests of several deployments pass (then by request)."""
+        self.hands_on_at_once = False
+        """Whether survivors may enter the next portion with the completion: no transfer takes time, none could tell."""
         self.bounded = False
         self.draining = False
         self.closed = False

@@ -15,6 +15,7 @@ from simulator.planner.bottleneck import Bottleneck, bottleneck_of
 from simulator.results import RunRecord, metrics
 from simulator.results.intervals import interval
 from simulator.scenario import Scenario, Workload
+from simulator.scenario.workload import Trace
 from simulator.workload import mean_rate, scaled
 
 RESOLUTION = 0.005
@@ -82,6 +83,7 @@ def saturate(
     classes; without an objective, when 99 % of the load is answered as it comes. Each replication yields one factor
     (common random numbers within it), their spread the 95 % interval.
     """
+    scenario = _endless(scenario)
     lowered = lower(scenario)
     names = list(scenario.services) if not services else list(dict.fromkeys(services))
     groups = [names] if together else [[name] for name in names]
@@ -94,6 +96,25 @@ def saturate(
         factors = search.factors(_replications(scenario), tick)
         found.update({name: search.answer(name, factors) for name in group})
     return Saturation(found)
+
+
+def _endless(scenario: Scenario) -> Scenario:
+    """The scenario with every trace played again and again: the part that the run uses, and no other.
+
+    A trace is scaled by playing it faster. Without this a higher load would end early, or bring in arrivals that the
+    written load never sees.
+    """
+    services = {}
+    for name, service in scenario.services.items():
+        workload = service.workload
+        if isinstance(workload, Trace) and workload.repeat is not True:
+            used = workload.from_ + scenario.run.duration * workload.scale
+            if workload.repeat == 1:
+                to = used if workload.to is None else min(workload.to, used)
+                workload = workload.model_copy(update={"to": to})
+            service = service.model_copy(update={"workload": workload.model_copy(update={"repeat": True})})
+        services[name] = service
+    return scenario.model_copy(update={"services": services})
 
 
 def _check_judgeable(scenario: Scenario, lowered: Lowered, names: Sequence[str]) -> None:

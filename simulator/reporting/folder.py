@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from simulator.errors import Problem, ScenarioError
-from simulator.files import write_text, write_whole
+from simulator.files import check_output, check_parents, write_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +19,13 @@ TableFormat = Literal["csv", "parquet"]
 FRAMES = ("requests", "batches", "portions")
 
 
-def check_target(folder: Path, table_format: TableFormat) -> None:
-    """Refuse, before the run, what could not be written after it."""
+def targets(folder: Path, table_format: TableFormat) -> list[Path]:
+    """The files that ``write_frames`` writes."""
+    return [*(folder / f"{name}.{table_format}" for name in FRAMES), folder / "result.json"]
+
+
+def check_target(folder: Path, table_format: TableFormat, inputs: Sequence[Path] = ()) -> None:
+    """Refuse, before the run, what could not be written after it, or what would overwrite one of ``inputs``."""
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(Problem("is a file; -o names a folder for the tables", file=str(folder)))
     if table_format == "parquet":
@@ -28,19 +34,21 @@ def check_target(folder: Path, table_format: TableFormat) -> None:
         except ImportError:
             remedy = "parquet tables need pyarrow: pip install 'exitplan[parquet]', or --table-format csv"
             raise ScenarioError(Problem(remedy)) from None
+    if not folder.exists():
+        check_parents(folder)
+        return
+    for path in targets(folder, table_format):
+        check_output(path, inputs)
 
 
 def write_frames(result: Result, folder: Path, table_format: TableFormat = "csv") -> list[Path]:
     """Write requests, batches, portions and ``result.json`` into ``folder``, each whole or not at all."""
     check_target(folder, table_format)
-    written = []
-    for name in FRAMES:
-        path = folder / f"{name}.{table_format}"
+    paths = targets(folder, table_format)
+    for name, path in zip(FRAMES, paths):
         write_whole(path, partial(_write, getattr(result, name)))
-        written.append(path)
-    path = folder / "result.json"
-    write_text(path, result.to_json() + "\n")
-    return [*written, path]
+    write_text(paths[-1], result.to_json() + "\n")
+    return paths
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from simulator.reporting.grid import grid, wrapped
-from simulator.reporting.units import NOTHING, measure
 from simulator.results.cohort import Json
+from simulator.results.units import NOTHING, measure
 
 
 def saturation_table(figures: Json, width: int = 80) -> str:

@@ -1,46 +1,50 @@
-"""A small HTML table of a result, for notebooks."""
+"""A result as HTML tables, for notebooks; the same figures as the text table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 from simulator.results.cohort import Json
-from simulator.results.figures import ends
-
-_ROWS = (
-    ("arrived", "arrived", ""),
-    ("completed", "completed", ""),
-    ("goodput", "goodput", "/s"),
-    ("attainment", "attainment", "share"),
-    ("latency.mean", "latency, mean", "s"),
-    ("latency.p50", "latency, p50", "s"),
-    ("latency.p99", "latency, p99", "s"),
-    ("accuracy", "accuracy", "share"),
-    ("cost_per_hour", "cost per hour", ""),
-    ("cost_per_million", "cost per million", ""),
+from simulator.results.shown import (
+    Block,
+    breakdown_block,
+    exits_of,
+    figure_block,
+    heading,
+    pool_block,
+    portion_block,
 )
+
+_LEFT, _RIGHT = "text-align: left", "text-align: right"
 
 
 def html_table(figures: Json) -> str:
-    """One column per service, one row per figure, intervals below their mean; all text is escaped."""
-    services = figures["services"]
-    head = "".join(f"<th>{escape(name)}</th>" for name in services)
-    caption = f"{figures['scenario']}, seed {figures['seed']}, {figures['replications']} replication(s)"
-    lines = [f"<table><caption>{escape(caption)}</caption>", f"<tr><th></th>{head}<th>unit</th></tr>"]
-    for metric, name, unit in _ROWS:
-        cells = "".join(f"<td>{_cell(tree, metric)}</td>" for tree in services.values())
-        lines.append(f"<tr><th>{name}</th>{cells}<td>{unit}</td></tr>")
-    lines.append("</table>")
-    lines += [f"<p>Warning: {escape(text)}</p>" for text in figures["warnings"]]
+    """Tables per service and one of the pools, warnings below; intervals follow ±, all text is escaped."""
+    lines = [f"<p>{escape(' · '.join(heading(figures)))}</p>"]
+    if figures["variants"]:
+        lines.append(f"<p>variants: {escape(', '.join(figures['variants']))}</p>")
+    if figures["replications"] > 1:
+        lines.append("<p>counts are totals; the others are means ± half of the 95 % interval</p>")
+    for name, tree in figures["services"].items():
+        lines += _table(figure_block(name, tree))
+        if leaving := exits_of(tree):
+            lines.append(f"<p>exits after layer {escape(', '.join(leaving))}</p>")
+        lines += _table(portion_block(tree)) + _table(breakdown_block(tree))
+    lines += _table(pool_block(figures))
+    lines += [f"<p>warning: {escape(text)}</p>" for text in figures["warnings"]]
     return "\n".join(lines)
 
 
-def _cell(tree: Json, metric: str) -> str:
-    value: Any = tree
-    for part in metric.split("."):
-        value = value[part]
-    if value is None:
-        return "-"
-    low, high = ends(tree, metric)
-    return f"{value:.6g}" + ("" if low is None else f"<br>[{low:.6g}, {high:.6g}]")
+def _table(block: Block) -> list[str]:
+    if not block.rows:
+        return []
+    title = f"<caption>{escape(block.title)}</caption>" if block.title else ""
+    head = _row(block.header, "th") if any(block.header) else ""
+    return [f"<table>{title}{head}", *(_row(row, "td") for row in block.rows), "</table>"]
+
+
+def _row(cells: Sequence[str], tag: str) -> str:
+    first, *others = (escape(cell) for cell in cells)
+    numbers = "".join(f'<{tag} style="{_RIGHT}">{cell}</{tag}>' for cell in others)
+    return f'<tr><th style="{_LEFT}">{first}</th>{numbers}</tr>'

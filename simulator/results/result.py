@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from simulator.results import strictjson
@@ -13,6 +14,7 @@ from simulator.results.cohort import Json
 from simulator.results.combine import combine
 from simulator.results.metrics import metrics as metrics_of
 from simulator.results.record import RunRecord
+from simulator.results.units import below, stated
 from simulator.version import __version__
 
 if TYPE_CHECKING:
@@ -27,10 +29,14 @@ class Miss:
     class_name: str | None
     attainment: float
     target: float
+    slo_s: float | None = None
+    """Latency that they have to meet [s]; None where the classes of the service have several."""
 
     def __str__(self) -> str:
         who = self.service if self.class_name is None else f"{self.service}, class {self.class_name}"
-        return f"{who}: {self.attainment:.6g} of requests meet the objective, {self.target:.6g} asked"
+        slo = "their objective" if self.slo_s is None else stated(self.slo_s, "seconds")
+        reached, asked = below(self.attainment, self.target), stated(self.target, "share")
+        return f"{who}: {reached} of requests meet {slo}, {asked} asked"
 
 
 class Result:
@@ -58,6 +64,7 @@ class Result:
         metrics: Sequence[Json] | None = None,
         scenario_hash: str | None = None,
         variants: Sequence[str] = (),
+        overrides: Sequence[str] = (),
         warnings: Sequence[str] = (),
     ) -> Result:
         """Combine replications into a result; ``metrics`` saves computing them again where they are known.
@@ -76,6 +83,7 @@ class Result:
             "version": __version__,
             "replications": len(records),
             "variants": list(variants),
+            "overrides": list(overrides),
             "scenario_hash": scenario_hash,
             "warnings": list(dict.fromkeys(spoken)),
             "services": combined["services"],
@@ -102,15 +110,19 @@ class Result:
         found = []
         for info in self.records[0].services:
             figures = self._figures["services"][info.name]
-            asked: list[tuple[str | None, Json, float | None]] = [(None, figures, info.attainment_target)]
+            slos = {item.slo_s for item in info.classes if isfinite(item.slo_s)}
+            slo_s = slos.pop() if len(slos) == 1 else None
+            asked: list[tuple[str | None, Json, float | None, float | None]] = [
+                (None, figures, info.attainment_target, slo_s)
+            ]
             for item in info.classes if info.named_classes else ():
                 target = info.attainment_target if item.attainment_target is None else item.attainment_target
-                asked.append((item.name, figures["classes"][item.name], target))
-            for name, tree, target in asked:
+                asked.append((item.name, figures["classes"][item.name], target, item.slo_s))
+            for name, tree, target, slo_s in asked:
                 target = 1.0 if target is None else target
                 reached = tree["attainment"]
                 if reached is not None and reached < target:
-                    found.append(Miss(info.name, name, reached, target))
+                    found.append(Miss(info.name, name, reached, target, slo_s))
         return found
 
     @cached_property

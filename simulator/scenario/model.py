@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -124,7 +125,12 @@ class Model(Strict):
                 if layer > count:
                     yield ("ramps", "after", index), f"is beyond the last layer: the model has {count}"
         ramps = len(self.ramps.layers(count))
-        if isinstance(self.exits, ProfileExits) and len(self.exits.profile) not in (ramps, ramps + 1):
+        if isinstance(self.exits, ProfileExits) and len(self.exits.profile) == ramps + 1:
+            total = math.fsum(self.exits.profile)
+            if abs(total - 1) > 1e-9:
+                message = f"names the model's end too, so its shares must sum to 1; they sum to {total:g}"
+                yield ("exits", "profile"), message
+        elif isinstance(self.exits, ProfileExits) and len(self.exits.profile) != ramps:
             yield (
                 ("exits", "profile"),
                 f"must have {ramps} shares, one per ramp (or {ramps + 1} with the model's end), "

@@ -15,6 +15,7 @@ ROOT = Path(simulator.__file__).parent.parent
 
 PROGRAM = """
 import sys, time
+from types import SimpleNamespace
 import simulator
 from simulator.cli.main import main
 from simulator.results import Result
@@ -26,7 +27,8 @@ def simulate(scenario, progress=None, **named):
         time.sleep(60)
     return Result.build("demo", 7, "simpy", "", [tandem(seed, 300, classes=3) for seed in range(3)])
 
-simulator.load = lambda path, **named: None
+scenario = SimpleNamespace(services={{"chat": SimpleNamespace(slo="100ms")}}, model_dump=dict)
+simulator.load = lambda path, **named: scenario
 simulator.simulate = simulate
 main()
 """

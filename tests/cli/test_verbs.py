@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -36,17 +37,28 @@ def plan(capsys: pytest.CaptureFixture[str]) -> Plan:
     return call
 
 
+WITHOUT_SLO = Result.build("demo", 7, "simpy", "asked for", [tandem(1, 60)])
+
+
 class Asked:
     """Stands for load and simulate, and remembers how they were called."""
 
     def __init__(self, result: Result | None = None, error: BaseException | None = None) -> None:
         self.result, self.error = result, error
         self.loaded: dict[str, Any] = {}
+        self.services = {"chat": SimpleNamespace(slo=None if result is WITHOUT_SLO else "100ms", classes=None)}
         self.simulated: dict[str, Any] = {}
 
     def load(self, path: Path, **named: Any) -> object:
         self.loaded = {"path": path, **named}
         return self
+
+    def model_dump(self) -> dict[str, object]:
+        return {"services": {"chat": {"arrivals": ["trace.csv"], "note": "x" * 5000}}}
+
+    @property
+    def source(self) -> SimpleNamespace:
+        return SimpleNamespace(file=lambda name: Path(self.loaded["path"]).parent / name)
 
     def simulate(self, scenario: object, **named: Any) -> Result:
         assert scenario is self
@@ -206,7 +218,7 @@ class TestErrors:
             (ScenarioError(Problem("is bad", file="a.yaml", line=3, path="run")), 2, "a.yaml:3: run: is bad"),
             (InternalError("a request was lost"), 1, "internal error: a request was lost"),
             (ZeroDivisionError("oh"), 1, "internal error: ZeroDivisionError: oh"),
-            (PermissionError(13, "Permission denied", "out"), 2, "out: Permission denied"),
+            (PermissionError(13, "Permission denied", "out"), 2, "out: permission denied"),
             (MemoryError(), 2, "not enough memory"),
             (KeyboardInterrupt(), 130, "interrupted"),
         ],

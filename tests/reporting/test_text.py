@@ -61,6 +61,10 @@ def test_empty_outcomes_are_left_out() -> None:
     assert "rejected" not in text
 
 
+def test_warnings_follow_each_other() -> None:
+    assert result_table(figures(1, warnings=["hot", "cold"])).endswith("\n\nwarning: hot\nwarning: cold")
+
+
 def test_nothing_simulated_can_be_shown() -> None:
     text = result_table(Result.build("demo", 0, "simpy", "", [record([])]).to_dict())
     assert "arrived" in text

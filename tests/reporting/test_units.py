@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.reporting.grid import grid
-from simulator.reporting.units import measure, number
+from simulator.results.units import measure, number
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_measure(value: float | None, kind: str, text: str) -> None:
     [
         (0.0234, 0.0004, "23.40 ms ± 0.40"),
         (0.0019542, 0.0000053, "1.954 ms ± 0.005"),
-        (0.0019542, 0.0000000053, "1.954 ms ± 0.000005"),
+        (0.0019542, 0.0000000053, "1.954 ms ± 0"),
         (0.050, 0.013, "50 ms ± 13"),
         (0.050, 0.0, "50.00 ms ± 0"),
         (0.050, 1e-18, "50.00 ms ± 0"),

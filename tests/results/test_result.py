@@ -27,7 +27,7 @@ def strict(text: str) -> object:
 def test_the_object_of_the_design() -> None:
     figures = result(scenario_hash="ab", variants=["double"], warnings=["hot"]).to_dict()
     assert list(figures) == [
-        "scenario", "seed", "engine", "engine_reason", "version", "replications", "variants",
+        "scenario", "seed", "engine", "engine_reason", "version", "replications", "variants", "overrides",
         "scenario_hash", "warnings", "services", "trainings", "streams", "pools",
     ]  # fmt: skip
     assert figures["version"] == __version__
@@ -89,10 +89,10 @@ def missing(*classes: ClassInfo, target: float | None) -> list[str]:
 
 def test_misses_name_the_service_and_the_class() -> None:
     assert missing(ClassInfo("all", 0, 1.5), target=0.8) == []
-    assert missing(ClassInfo("all", 0, 1.5), target=0.9) == ["chat: 0.875 of requests meet the objective, 0.9 asked"]
+    assert missing(ClassInfo("all", 0, 1.5), target=0.9) == ["chat: 87.50 % of requests meet 1.5 s, 90 % asked"]
     assert missing(ClassInfo("all", 0, math.inf), target=None) == []
     two = missing(ClassInfo("a", 0, 1.5), ClassInfo("b", 0, 1.5), target=0.8)
-    assert two == ["chat, class b: 0.75 of requests meet the objective, 0.8 asked"]
+    assert two == ["chat, class b: 75.00 % of requests meet 1.5 s, 80 % asked"]
     own = missing(ClassInfo("a", 0, 1.5), ClassInfo("b", 0, 1.5, 0.7), target=0.8)
     assert own == []
 
@@ -157,4 +157,12 @@ def test_html_escapes_names() -> None:
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
     assert "x&lt;y" in html
-    assert "[" in result(3)._repr_html_()
+    assert "±" in result(3)._repr_html_()
+
+
+def test_html_shows_what_the_table_shows() -> None:
+    html = result(3)._repr_html_()
+    for word in ("throughput", "latency, p99", "mean batch", "where the time goes", "pools", "utilization", "ms", "%"):
+        assert word in html
+    assert "text-align: right" in html
+    assert "rejected" not in html

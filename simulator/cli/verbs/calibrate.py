@@ -40,7 +40,9 @@ def _calibrate() -> None:
 
 @app.command()
 def fit(
-    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="Measured rows (CSV).", show_default=False)],
+    rows: Annotated[
+        Path, typer.Argument(metavar="ROWS", parser=options.named, help="Measured rows (CSV).", show_default=False)
+    ],
     kind: Annotated[
         Kind | None,
         typer.Option("--kind", help="batch: time by batch size; gemm: by m, n, k, dtype (default: by the columns)."),
@@ -57,7 +59,9 @@ def fit(
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
     target: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write costs that a scenario can name."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", parser=options.named, help="Write costs that a scenario can name."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the fits as JSON.")] = False,
     debug: options.Debug = False,
@@ -65,7 +69,6 @@ def fit(
     """Fit a cost law to measured rows; its error is that on held-out rows."""
     from simulator.cli.calibrate import run_fit
 
-    output.refuse_folder(target)
     text = run_fit(
         rows,
         kind=kind and kind.value,

@@ -12,7 +12,9 @@ from simulator.errors import Problem, ScenarioError
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the scenario.")] = Path("scenario.yaml"),
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=options.named, help="Where to write the scenario.")
+    ] = Path("scenario.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -21,7 +23,7 @@ def command(
     from simulator.files import write_text
     from simulator.scenario.starter import template
 
-    output.refuse_folder(file)
+    output.refuse_output(file)
     if file.exists() and not force:
         raise ScenarioError(Problem("exists already; --force overwrites it", file=str(file)))
     write_text(file, template())

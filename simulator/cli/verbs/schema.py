@@ -13,7 +13,9 @@ from simulator.cli import options, output
 def command(
     target: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", parser=options.named, help="Write to this file instead of stdout."
+        ),
     ] = None,
     debug: options.Debug = False,
 ) -> None:
@@ -22,7 +24,7 @@ def command(
     from simulator.results.strictjson import to_json
     from simulator.scenario.schema import json_schema
 
-    output.refuse_folder(target)
+    output.refuse_output(target)
     text = to_json(json_schema())
     if target is None:
         output.emit(text)

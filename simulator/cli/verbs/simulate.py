@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +12,11 @@ import typer
 
 from simulator.cli import options, output
 from simulator.cli.options import Format
+from simulator.errors import Problem, ScenarioError
 
 if TYPE_CHECKING:
     from simulator.results import Result
+    from simulator.scenario import Scenario
 
 TARGET_MISSED = 3
 
@@ -38,14 +42,25 @@ def command(
     as_json: options.AsJson = False,
     folder: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Write tables of requests, batches and portions here."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            parser=options.named,
+            help="Write tables of requests, batches and portions here.",
+        ),
     ] = None,
     table_format: Annotated[
-        TableFormat, typer.Option("--table-format", help="Format of the tables of -o.")
-    ] = TableFormat.CSV,
+        TableFormat | None, typer.Option("--table-format", help="Format of the tables of -o (default: csv).")
+    ] = None,
     timeline: Annotated[
         Path | None,
-        typer.Option("--timeline", metavar="FILE", help="Write the first replication as a trace for Perfetto."),
+        typer.Option(
+            "--timeline",
+            metavar="FILE",
+            parser=options.named,
+            help="Write the first replication as a trace for Perfetto.",
+        ),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit with 3 when a service misses its SLO.")] = False,
     quiet: options.Quiet = False,
@@ -54,24 +69,76 @@ def command(
     """Run a scenario and print its figures."""
     from simulator import load
     from simulator import simulate as run
-    from simulator.reporting.folder import check_target
 
     shape, count = options.chosen_format(fmt, as_json), _replications(replications)
-    output.refuse_folder(timeline)
-    if folder is not None:
-        check_target(folder, table_format.value)
+    if table_format is not None and folder is None:
+        raise typer.BadParameter("it says how the tables of -o are written: name a folder", param_hint="--table-format")
+    tables = table_format or TableFormat.CSV
+    _check_targets(folder, tables, timeline, [scenario])
     loaded = load(scenario, sets=sets or (), variants=variants or ())
+    if folder is not None or timeline is not None:
+        _check_targets(folder, tables, timeline, _files_named(loaded))
+    if check and not any(_objectives(loaded)):
+        raise ScenarioError(Problem("--check: no service states an slo", file=str(scenario)))
     with output.progress("simulating", quiet) as tick:
         result = run(loaded, seed=seed, engine=engine and engine.value, replications=count, progress=tick)
-    _write_files(result, folder, table_format, timeline, quiet)
-    output.emit(_rendered(result, shape))
+    try:
+        _write_files(result, folder, tables, timeline, quiet)
+    finally:  # a full disk does not cost the figures
+        output.emit(_rendered(result, shape))
     if shape is not Format.TABLE:
         output.warn(result.to_dict()["warnings"], quiet)
-    misses = result.misses() if check else []
+    if check:
+        _check(result, quiet)
+
+
+def _check(result: Result, quiet: bool) -> None:
+    """Tell which objectives are missed, and which services had nothing to judge."""
+    empty = [name for name, tree in result.to_dict()["services"].items() if not tree["arrived"]]
+    output.warn([f"{name}: no request arrived in the window, nothing to check" for name in empty], quiet)
+    misses = result.misses()
     for miss in misses:
         typer.echo(f"missed: {miss}", err=True)
     if misses:
         raise typer.Exit(TARGET_MISSED)
+
+
+def _objectives(loaded: Scenario) -> Iterator[bool]:
+    for service in loaded.services.values():
+        yield service.slo is not None or any(item.slo is not None for item in service.classes or ())
+
+
+def _files_named(loaded: Scenario) -> list[Path]:
+    """Every text of the scenario that is the name of a file beside it: more than it reads, and none less."""
+    found = []
+    for text in _texts(loaded.model_dump()):
+        with suppress(OSError):  # a text too long for a name
+            path = loaded.source.file(text)
+            found += [path] if path.is_file() else []
+    return found
+
+
+def _texts(tree: object) -> Iterator[str]:
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, str | Path):
+        yield str(tree)
+    elif isinstance(tree, list | tuple):
+        for item in tree:
+            yield from _texts(item)
+
+
+def _check_targets(folder: Path | None, tables: TableFormat, timeline: Path | None, inputs: list[Path]) -> None:
+    """Refuse, before the run, what could not be written after it or would overwrite what is read."""
+    from simulator.reporting.folder import check_target, targets
+
+    if timeline is not None and folder is not None:
+        place, written = timeline.resolve(), [folder, *targets(folder, tables.value)]
+        if any(place == path.resolve() for path in written) or place in folder.resolve().parents:
+            raise ScenarioError(Problem("--timeline and -o both want this place", file=str(timeline)))
+    output.refuse_output(timeline, *inputs)
+    if folder is not None:
+        check_target(folder, tables.value, inputs)
 
 
 def _replications(text: str | None) -> int | str | None:

@@ -15,7 +15,10 @@ BAD_SCENARIO = 2
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="SCENARIO", help="Scenario files (YAML).", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCENARIO", parser=options.named, help="Scenario files (YAML).", show_default=False),
+    ],
     sets: options.Sets = None,
     variants: options.Variants = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,

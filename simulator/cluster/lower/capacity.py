@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from simulator.cluster.lower.exits import survival
-from simulator.cluster.lowered import Deployment, Exits, Kind, Service
+from simulator.cluster.lowered import Deployment, Exits, Floats, Kind, Phase, Service
 from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
 from simulator.workload import mean_rate
@@ -26,21 +26,27 @@ class PortionCapacity:
     """Share of the service's requests that reach the portion."""
 
 
-def capacities(service: Service, deployment: Deployment) -> list[PortionCapacity]:
+def capacities(service: Service, deployment: Deployment, overlap: bool = False) -> list[PortionCapacity]:
     """Upper bound of the rate by portion, in requests of the whole service per second.
 
-    A kind of n replicas serves at most ``n max_b b / T(b)`` a second (transfers would only lower it); requests of the
-    service divide that by the share that reaches the portion. Serial replicas pass through all portions, so their times
-    add up. Compact batches shrink inside a portion, for which this is only a lower bound: they are left out.
+    A kind of n replicas serves at most ``n max_b b / (T(b) + X(b))`` a second while they are up: T is the batch time, X
+    the transfer of the expected survivors (with ``overlap`` the longer of both counts). Requests of the service divide
+    that by the share that reaches the portion. Serial replicas pass through all portions, so their times add up. A
+    compact batch counts each step at the number of requests expected to be left.
     """
     found = []
-    for index, replicas in zip(deployment.stations, deployment.replicas):
+    for place, (index, replicas) in enumerate(zip(deployment.stations, deployment.replicas)):
         station = service.stations[index]
-        if station.exit_mode == "compact":
-            return []
         # Answered requests keep their slots in the modes that never shrink a batch: all need every layer.
         exits = None if station.exit_mode in ("none", "answer_early") else service.exits
-        rates = [count * _rate(kind, exits, deployment) for kind, count in zip(station.kinds, replicas) if count]
+        kinds = [
+            replace(kind, phases=(*kind.phases[:-1], replace(kind.phases[-1], transfer_s=way.seconds, link=way.link)))
+            for kind, way in zip(station.kinds, deployment.transfers[place])
+        ]
+        compact = station.exit_mode == "compact"
+        rates = [
+            count * _rate(kind, exits, deployment, compact, overlap) for kind, count in zip(kinds, replicas) if count
+        ]
         phases = station.kinds[0].phases
         first, last = phases[0].first_layer, phases[-1].last_layer
         share = survival(exits, deployment.exit_layer, first)
@@ -49,15 +55,34 @@ def capacities(service: Service, deployment: Deployment) -> list[PortionCapacity
     return found
 
 
-def _rate(kind: Kind, exits: Exits | None, deployment: Deployment) -> float:
+def _rate(kind: Kind, exits: Exits | None, deployment: Deployment, compact: bool, overlap: bool) -> float:
     """Requests per second that enter one replica at its best batch sizes."""
+    up = kind.mtbf_s / (kind.mtbf_s + kind.mttr_s) if kind.mtbf_s < float("inf") else 1.0
     per_request = 0.0
     for phase in kind.phases:
         sizes = np.arange(1, phase.batch + 1)
-        best = float(np.min(phase.time_s[1:] / sizes))
-        share = survival(exits, deployment.exit_layer, phase.first_layer) if len(kind.phases) > 1 else 1.0
-        per_request += share * best
-    return 1.0 / per_request if per_request else float("inf")
+        first = survival(exits, deployment.exit_layer, phase.first_layer)
+        going_on = survival(exits, deployment.exit_layer, phase.last_layer + 1) / first if first else 0.0
+        busy = _shrinking(phase, exits, deployment, first) if compact and first else phase.time_s[1:]
+        # A shared link is judged as a whole: what one transfer takes there depends on the others.
+        sending = np.interp(sizes * going_on, np.arange(phase.batch + 1), phase.transfer_s)
+        if phase.link < 0:
+            busy = np.maximum(busy, sending) if overlap else busy + sending
+        best = float(np.min(busy / sizes))
+        per_request += (first if len(kind.phases) > 1 else 1.0) * best
+    return up / per_request if per_request else float("inf")
+
+
+def _shrinking(phase: Phase, exits: Exits | None, deployment: Deployment, first: float) -> Floats:
+    """Time of compact batches of 1 .. batch requests, each step at the expected number of requests left [s]."""
+    sizes, known = np.arange(1.0, phase.batch + 1), np.arange(phase.batch + 1)
+    total, layer = np.zeros(phase.batch), phase.first_layer
+    for step, ramp in zip(phase.steps_s, phase.step_ramp.tolist()):
+        # A ramp runs on what its layer ran on; the next layer on what the ramp left.
+        left = survival(exits, deployment.exit_layer, ramp or layer) / first
+        total = total + np.interp(sizes * left, known, step)
+        layer += not ramp
+    return total
 
 
 def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
@@ -76,14 +101,60 @@ def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
             "simulated at once: shorten run.duration or lower the load"
         )
         raise ScenarioError(scenario.source.problem(("services", name, "workload"), message))
-    if offered is None or len(service.deployments) > 1:
+    if offered is None:
         return []
+    overlap = scenario.cluster.network is not None and scenario.cluster.network.overlap
     warnings = []
-    for portion in capacities(service, service.deployments[0]):
-        if offered > portion.rate:
-            warnings.append(
-                f"service {name}, portion {portion.layers}: the load of {offered:.4g}/s is "
-                f"{offered / portion.rate:.0%} of the {portion.rate:.4g}/s that it can carry; the rest waits, "
-                "is dropped or rejected"
-            )
+    for deployment, end_s in zip(service.deployments, _ends(service, scenario.run.duration)):
+        rate = _rate_between(scenario, service, deployment.from_s, end_s)
+        when = f" from {deployment.from_s:g}s on" if len(service.deployments) > 1 else ""
+        for portion in capacities(service, deployment, overlap):
+            if rate > portion.rate:
+                warnings.append(
+                    f"service {name}, portion {portion.layers}{when}: the load of {rate:.4g}/s is "
+                    f"{rate / portion.rate:.0%} of the {portion.rate:.4g}/s that it can carry; the rest waits, "
+                    "is dropped or rejected"
+                )
+        warnings += _link_warnings(scenario, service, deployment, rate)
     return warnings
+
+
+def _link_warnings(scenario: Scenario, service: Service, deployment: Deployment, rate: float) -> list[str]:
+    """Shared links that this service alone asks for more bytes per second than they have."""
+    network = scenario.cluster.network
+    if network is None or not network.shared:
+        return []
+    bandwidths = [network.bandwidth, *(pair.bandwidth or network.bandwidth for pair in network.pairs)]
+    asked = [0.0] * len(bandwidths)
+    for place, index in enumerate(deployment.stations):
+        station, way = service.stations[index], deployment.transfers[place][0]
+        phase = station.kinds[0].phases[-1]
+        exits = None if station.exit_mode in ("none", "answer_early") else service.exits
+        if way.link >= 0:
+            asked[way.link] += (
+                rate * survival(exits, deployment.exit_layer, phase.last_layer + 1) * phase.transfer_bytes
+            )
+    return [
+        f"service {service.info.name}: its transfers need {need / 1e9:.4g} GB/s "
+        f"of a shared link of {have / 1e9:.4g} GB/s"
+        for need, have in zip(asked, bandwidths)
+        if need > have
+    ]
+
+
+def _ends(service: Service, duration: float) -> list[float]:
+    starts = [deployment.from_s for deployment in service.deployments]
+    return [*starts[1:], max(duration, starts[-1])]
+
+
+def _rate_between(scenario: Scenario, service: Service, start_s: float, end_s: float) -> float:
+    """Mean offered rate of an open load in a window [1/s]."""
+    start_s, end_s = min(start_s, scenario.run.duration), min(end_s, scenario.run.duration)
+    if end_s <= start_s:
+        return 0.0
+    counts = [
+        (mean_rate(service.workload, until, scenario.source.folder, service=service.info.name) or 0.0) * until
+        for until in (start_s, end_s)
+        if until > 0
+    ]
+    return (counts[-1] - (counts[0] if len(counts) > 1 else 0.0)) / (end_s - start_s)

@@ -47,15 +47,39 @@ def measure(value: float | None, kind: Kind, low: float | None = None, high: flo
     return text if low is None else f"{text} ± {spread}"
 
 
+def stated(value: float, kind: Kind) -> str:
+    """A figure that somebody wrote down, with its unit and no more digits than it has.
+
+    >>> stated(0.1, "seconds"), stated(0.999, "share")
+    ('100 ms', '99.9 %')
+    """
+    factor, unit = _scale(value, kind)
+    text = number(value * factor, 10)
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}".rstrip()
+
+
+def below(value: float, limit: float) -> str:
+    """A share below another one, with as many digits as it takes to read as below it.
+
+    >>> below(0.799, 0.99), below(0.989999, 0.99)
+    ('79.90 %', '98.9999 %')
+    """
+    for digits in (4, 6, 8, 12):
+        text = number(100 * value, digits)
+        if float(text) < float(number(100 * limit, 12)):
+            break
+    return f"{text} %"
+
+
 def _pair(value: float, half: float) -> tuple[str, str]:
-    """Mean and half-width to the same place: at most four digits of the one and two of the other."""
+    """Mean and half-width to the same place: at most four digits of the one and two of the other; 0 is below that."""
     text = number(value)
     if half <= ROUNDING * abs(value):
         return text, "0"
     spread = number(half, 2)
     places = min(len(text.partition(".")[2]), len(spread.partition(".")[2]))
     rounded = f"{half:,.{places}f}"
-    return f"{value:,.{places}f}", rounded if float(rounded.replace(",", "")) else number(half, 1)
+    return f"{value:,.{places}f}", rounded if float(rounded.replace(",", "")) else "0"
 
 
 def _scale(value: float, kind: Kind) -> tuple[float, str]:
