@@ -52,7 +52,7 @@ def test_one_device_shows_each_figure_with_its_source() -> None:
     text = " ".join(catalogue_text("devices", "v100-16gb").split())
     for source in one.sources.values():
         assert source in text or source == one.sources["vendor"]
-    for shown in ("16 GiB", "900 GB/s", "125 TFLOP/s", "7.7 us", "3.06 USD/h"):
+    for shown in ("16 GiB", "900 GB/s", "125 TFLOP/s", "7.7 µs", "3.06 USD/h"):
         assert shown in text
     figures = json.loads(catalogue_text("devices", "v100-16gb", "json"))["figures"]
     assert figures["peak.fp16"]["value"] == one.peak["fp16"]

@@ -11,7 +11,7 @@ from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route, pools_of, routes_of
 from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.stations import StationBuilder
-from simulator.cluster.lowered import Jitter, Link, Lowered, Service
+from simulator.cluster.lowered import Deployment, Jitter, Link, Lowered, Service
 from simulator.errors import ScenarioError
 from simulator.results.record import ClassInfo, PoolInfo, PortionInfo, ServiceInfo
 from simulator.scenario import Scenario
@@ -23,9 +23,9 @@ MOST_FAULTS = 1e6
 
 def lower(scenario: Scenario) -> Lowered:
     """Arrays for the engines; raises ScenarioError for whatever cannot work, with its place in the file."""
-    _check_faults(scenario)
     lowering = _Lowering(scenario, pools_of(scenario), routes_of(scenario.cluster.network), [], [])
     services = tuple(lowering.service(index, name) for index, name in enumerate(scenario.services))
+    _check_faults(scenario, services)
     run, network = scenario.run, scenario.cluster.network
     return Lowered(
         seed=scenario.seed,
@@ -41,15 +41,22 @@ def lower(scenario: Scenario) -> Lowered:
     )
 
 
-def _check_faults(scenario: Scenario) -> None:
+def _check_faults(scenario: Scenario, services: tuple[Service, ...]) -> None:
     """Failures are events: refuse more of them than any run could want to see."""
-    for name, pool in scenario.cluster.pools.items():
+    for index, (name, pool) in enumerate(scenario.cluster.pools.items()):
         if pool.faults is None:
             continue
-        expected = pool.count * 2 * scenario.run.duration / (pool.faults.mtbf + pool.faults.mttr)
+        replicas = sum(max(_in_pool(service, d, index) for d in service.deployments) for service in services)
+        expected = replicas * 2 * scenario.run.duration / (pool.faults.mtbf + pool.faults.mttr)
         if expected > MOST_FAULTS:
             message = f"about {expected:.2g} failures in this run, at most {MOST_FAULTS:.0e} are simulated: raise mtbf"
             raise ScenarioError(scenario.source.problem(("cluster", "pools", name, "faults"), message))
+
+
+def _in_pool(service: Service, deployment: Deployment, pool: int) -> int:
+    """Replicas that a deployment has in a pool."""
+    pairs = zip(deployment.stations, deployment.replicas)
+    return sum(n for i, counts in pairs for kind, n in zip(service.stations[i].kinds, counts) if kind.pool == pool)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ def costs(tmp_path: Path) -> Path:
 def test_groups_are_read_back(costs: Path) -> None:
     groups = read_costs(costs)
     assert [group.group for group in groups] == [
-        {"layer": layer, "device": device} for layer in ("block", "head") for device in ("t4", "v100")
+        {"layer": layer, "device": device}
+        for layer in ("block", "head")
+        for device in ("v100", "t4")  # as the rows name them
     ]
     found = find_costs(groups, layer="block", device="v100", precision="fp16")
     assert found.law.seconds([1, 8]) == pytest.approx([0.0025, 0.006], rel=1e-3)
