@@ -8,6 +8,7 @@ import numpy as np
 
 from simulator.cluster.clock import ARRIVAL
 from simulator.cluster.draws import class_indices, uniform
+from simulator.scenario.workload import Closed
 from simulator.workload.closed import think_sampler
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ class Clients:
         self.sent: list[tuple[int, int]] = []
         """(client, ordinal) of each request."""
         workload = table.spec.workload
+        assert isinstance(workload, Closed)
         draws = table.draws
-        self._think = draws.of_client("think", think_sampler(getattr(workload, "think")))  # noqa: B009
+        self._think = draws.of_client("think", think_sampler(workload.think))
         self._class = draws.of_client("class", uniform)
         self._row = draws.of_client("exits", uniform)
-        self._clients: int = getattr(workload, "clients")  # noqa: B009 (only closed workloads have it)
+        self._clients = workload.clients
 
     def begin(self) -> None:
         """Every client thinks first."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.cluster.lowered import Floats, Ints, Jitter, Service
+from simulator.scenario.workload import Closed
 from simulator.streams import stream
 from simulator.workload import ClientDraws, open_arrivals
 
@@ -52,7 +53,7 @@ class Draws:
         self.service = service
         self._key = (replication, service.info.name)
         self._seed = seed
-        self.closed = service.workload.process == "closed"
+        self.closed = isinstance(service.workload, Closed)
         self.arrival_s = np.zeros(0) if self.closed else self._arrivals(until_s, folder)
         self.jitter = jitter_sampler(service.jitter)
         self._clients: dict[tuple[str, int], ClientDraws] = {}
@@ -80,7 +81,9 @@ class Draws:
         made = self._clients.get((purpose, ordinal))
         if made is None:
             replication, name = self._key
-            clients: int = getattr(self.service.workload, "clients")  # noqa: B009 (only closed workloads have it)
+            workload = self.service.workload
+            assert isinstance(workload, Closed)
+            clients = workload.clients
             made = ClientDraws(self._seed, replication, name, f"{purpose}-{ordinal}", clients, sampler)
             self._clients[purpose, ordinal] = made
         return made

@@ -15,7 +15,7 @@ from simulator.planner.bottleneck import Bottleneck, bottleneck_of
 from simulator.results import RunRecord, metrics
 from simulator.results.intervals import interval
 from simulator.scenario import Scenario, Workload
-from simulator.scenario.workload import Trace
+from simulator.scenario.workload import Closed, Trace
 from simulator.workload import mean_rate, scaled
 
 RESOLUTION = 0.005
@@ -224,10 +224,10 @@ class _Search:
     def _reached(self, name: str, factor: float) -> float:
         """The factor that was really simulated: clients are whole."""
         workload = self.scenario.services[name].workload
-        if not factor or workload.process != "closed":
+        more = scaled(workload, factor) if factor else workload
+        if not factor or not isinstance(workload, Closed) or not isinstance(more, Closed):
             return factor
-        clients: int = getattr(scaled(workload, factor), "clients")  # noqa: B009
-        return clients / float(getattr(workload, "clients"))  # noqa: B009
+        return more.clients / workload.clients
 
     def answer(self, name: str, factors: list[float]) -> ServiceSaturation:
         """Mean over replications, its interval, and what binds at the highest load that holds."""
