@@ -187,9 +187,10 @@ class _Search:
     def _requests(self, name: str, factor: float) -> float:
         rate = self._rate(name)
         if rate is None:
-            workload: Any = self.scenario.services[name].workload
-            think = float(getattr(workload.think, "mean", workload.think))
-            return float(workload.clients * factor * min(self.lowered.duration_s / think if think else 1e4, 1e4))
+            workload = self.scenario.services[name].workload
+            assert isinstance(workload, Closed)  # the only load without a rate
+            think = workload.think.mean
+            return workload.clients * factor * min(self.lowered.duration_s / think if think else 1e4, 1e4)
         return rate * factor * self.lowered.duration_s
 
     def _rate(self, name: str) -> float | None:

@@ -73,6 +73,7 @@ def test_every_figure_of_a_device_is_positive_and_has_a_source(name: str) -> Non
         assert one.sources[f"peak.{precision}"].strip()
     assert one.memory_efficiency <= 1
     assert one.compute_efficiency <= 1
+    assert "assumption" in one.sources["price_per_hour"]
     assert re.search(r"20\d\d-\d\d", one.sources["price_per_hour"]), "a price says of which month it is"
 
 

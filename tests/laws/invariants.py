@@ -87,8 +87,12 @@ def check_path(rec: RunRecord) -> None:
     assert np.all(np.isin(completed, rec.batches.member))
     # A change of deployment may send a request back to a first portion, whose queue may then be full.
     changing = [portion.service for portion in rec.portions if portion.from_s > 0]
-    # So may a fault: what a serial replica had buffered starts over.
-    moved = np.isin(requests.service, changing) | (requests.attempts > 1)
+    # So may a fault, but only in serial execution: what the replica had buffered starts over.
+    pairs = np.unique(np.stack([rec.batches.replica, rec.batches.portion]), axis=1)
+    several, counts = np.unique(pairs[0], return_counts=True)
+    serial = [rec.portions[rec.replicas.portion[replica]].service for replica in several[counts > 1]]
+    buffered = np.isin(requests.service, serial) & (requests.attempts > 1)
+    moved = np.isin(requests.service, changing) | buffered
     refused = np.flatnonzero((requests.outcome == Outcome.REJECTED) & ~moved)
     assert not np.any(np.isin(refused, rec.batches.member[~rec.batches.aborted[batch]]))
 

@@ -102,23 +102,18 @@ class _Lowering:
 
 
 def _info(name: str, spec: written.Service, accuracy: float | None) -> ServiceInfo:
-    slo = spec.slo.latency if spec.slo else INFINITY
-    classes = tuple(
-        ClassInfo(
-            c.name,
-            c.priority,
-            c.slo.latency if c.slo else slo,
-            (c.slo or spec.slo).attainment if (c.slo or spec.slo) else None,  # type: ignore[union-attr]
-        )
-        for c in spec.classes or ()
-    )
+    classes = tuple(_class(c.name, c.priority, c.slo or spec.slo) for c in spec.classes or ())
     return ServiceInfo(
         name=name,
-        classes=classes or (ClassInfo(name, 0, slo, spec.slo.attainment if spec.slo else None),),
+        classes=classes or (_class(name, 0, spec.slo),),
         named_classes=bool(classes),
         attainment_target=spec.slo.attainment if spec.slo else None,
         accuracy_full=accuracy,
     )
+
+
+def _class(name: str, priority: int, slo: written.Slo | None) -> ClassInfo:
+    return ClassInfo(name, priority, slo.latency if slo else INFINITY, slo.attainment if slo else None)
 
 
 def _links(scenario: Scenario) -> tuple[Link, ...]:

@@ -11,7 +11,6 @@ from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route
 from simulator.cluster.lower.layers import ModelCosts, law_of
 from simulator.cluster.lowered import Floats, Phase, Transfer
-from simulator.costs.base import BatchLaw
 from simulator.scenario.deployment import Deployment, Portion
 from simulator.scenario.times import RelativeTime
 
@@ -38,9 +37,9 @@ def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardw
         rows.append(seconds)
         ramp.append(0)
         if layer in active:
-            law = _ramp_law(costs)
-            extrapolated |= law is not None and bool(law.extrapolates(portion.batch))
-            rows.append(_ramp_seconds(costs, law, seconds, batches))
+            ramp_seconds, beyond = _ramp(costs, seconds, batches)
+            extrapolated |= beyond
+            rows.append(ramp_seconds)
             ramp.append(layer)
     return Steps(np.array(rows), ramp, extrapolated)
 
@@ -51,18 +50,14 @@ def _none_for_nobody(seconds: Floats) -> Floats:
     return seconds
 
 
-def _ramp_law(costs: ModelCosts) -> BatchLaw | None:
-    """The law of the ramps' time; None when it is relative to the layer's."""
+def _ramp(costs: ModelCosts, layer_seconds: Floats, batches: Floats) -> tuple[Floats, bool]:
+    """Times of a ramp by batch size, and whether the largest is extrapolated; some are relative to the layer's."""
     ramps = costs.model.ramps
     assert ramps is not None
-    return None if isinstance(ramps.time, RelativeTime) else law_of(ramps.time)
-
-
-def _ramp_seconds(costs: ModelCosts, law: BatchLaw | None, layer_seconds: Floats, batches: Floats) -> Floats:
-    if law is not None:
-        return _none_for_nobody(law.seconds(batches))
-    relative: float = costs.model.ramps.time.relative  # type: ignore[union-attr]  # _ramp_law has looked
-    return relative * layer_seconds
+    if isinstance(ramps.time, RelativeTime):
+        return ramps.time.relative * layer_seconds, False
+    law = law_of(ramps.time)
+    return _none_for_nobody(law.seconds(batches)), bool(law.extrapolates(batches[-1]))
 
 
 def left_to_right(rows: Floats) -> Floats:

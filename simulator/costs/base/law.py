@@ -70,9 +70,8 @@ def numbers(values: Sequence[float] | str | Floats) -> tuple[float, ...]:
     >>> numbers("1 2 4.5")
     (1.0, 2.0, 4.5)
     """
-    if isinstance(values, str):
-        values = values.split()  # type: ignore[assignment]
-    return tuple(float(value) for value in values)
+    parts = values.split() if isinstance(values, str) else values
+    return tuple(float(part) for part in parts)
 
 
 def plain(values: Mapping[str, float]) -> dict[str, Any]:
