@@ -14,15 +14,18 @@ from simulator.version import __version__
 
 if TYPE_CHECKING:
     from simulator.cluster import load
+    from simulator.cluster.evaluate import Evaluation, evaluate
     from simulator.cluster.simulate import simulate
     from simulator.errors import ScenarioError
     from simulator.results import Result
 
-__all__ = ["Result", "ScenarioError", "__version__", "load", "simulate"]
+__all__ = ["Evaluation", "Result", "ScenarioError", "__version__", "evaluate", "load", "simulate"]
 
 _HOMES = {
     "load": "simulator.cluster",
     "simulate": "simulator.cluster",
+    "evaluate": "simulator.cluster",
+    "Evaluation": "simulator.cluster",
     "Result": "simulator.results",
     "ScenarioError": "simulator.errors",
 }

@@ -27,8 +27,9 @@ class Clock(Environment):
     Delays are avoided on purpose: ``now + (t - now)`` is not ``t`` in floating point.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before_control: Callable[[], None] = lambda: None) -> None:
         super().__init__()
+        self._before_control = before_control
         self.heap: list[Any] = self._queue
         self.controls = 0
         """Control events waiting in the heap; a run with nothing else left to do is over."""
@@ -44,6 +45,7 @@ class Clock(Environment):
 
     def _control(self, call: tuple[Callable[[Any], None], Any]) -> None:
         self.controls -= 1
+        self._before_control()
         handler, argument = call
         handler(argument)
 

@@ -30,6 +30,7 @@ class Clients:
         draws = table.draws
         self._think = draws.of_client("think", think_sampler(workload.think))
         self._class = draws.of_client("class", uniform)
+        self._rows = draws.exit_rows()
         self._row = draws.of_client("exits", uniform)
         self._clients = workload.clients
 
@@ -52,7 +53,10 @@ class Clients:
     def _send(self, sender: tuple[int, int]) -> None:
         table, spec = self.table, self.table.spec
         class_index = int(class_indices(spec.class_shares, np.array([self._class.value(*sender)]))[0])
-        row = int(spec.exits.draw(np.array([self._row.value(*sender)]))[0]) if spec.exits else 0
+        now, row = self.engine.clock.now, 0
+        if self._rows is not None:
+            number = len(table.arrival)
+            row = int(self._rows.draw(np.array([self._row.value(*sender)]), np.array([now]), np.array([number]))[0])
         self.sent.append(sender)
-        request = table.append(self.engine.clock.now, class_index, row)
+        request = table.append(now, class_index, row)
         self.engine.arrive(table, request)

@@ -29,9 +29,6 @@ def dispatch_alike(engine: Engine, line: Line, now: float) -> None:
     batch = phase.batch
     while idle:
         replica = replicas[idle[0]]
-        if replica.state is not IDLE:
-            heappop(idle)
-            continue
         waiting = fifo.size
         if drops and waiting:
             drop_stale(engine, station, fifo, phase, now)
@@ -108,7 +105,7 @@ def drop_stale(engine: Engine, station: Station, fifo: Queue, phase: PhaseState,
 
 def _idle_replicas(line: Line) -> list[Replica]:
     replicas = line.station.replicas
-    return [r for r in (replicas[n] for n in sorted(set(line.idle))) if r.state is IDLE]
+    return [replicas[number] for number in sorted(line.idle)]
 
 
 def _ready(fifo: Queue, kind: int, batch: int, now: float) -> int:

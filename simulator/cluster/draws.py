@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.cluster.lowered import Floats, Ints, Jitter, Service
+from simulator.costs.early_exit import RowSource
 from simulator.scenario.workload import Closed
 from simulator.streams import stream
 from simulator.workload import ClientDraws, open_arrivals
@@ -75,6 +76,11 @@ class Draws:
     def column(self, purpose: str, sampler: Sampler, ordinal: int = 0) -> Floats:
         """One number per request of an open load."""
         return sampler(stream(self._seed, *self._key, purpose, ordinal), (len(self.arrival_s),))
+
+    def exit_rows(self) -> RowSource | None:
+        """What gives the requests of this replication their exit rows."""
+        exits = self.service.exits
+        return None if exits is None else exits.rows.seeded(self._seed, *self._key)
 
     def of_client(self, purpose: str, sampler: Sampler, ordinal: int = 0) -> ClientDraws:
         """Numbers by (client, ordinal) of a closed load."""

@@ -25,7 +25,7 @@ from simulator.cluster.pools import Pools
 from simulator.cluster.recorder import Recorder
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.state import Batch, Line, PhaseState, Replica, State, Station
-from simulator.cluster.windows import start_windows
+from simulator.cluster.windows import close, start_windows
 from simulator.errors import ScenarioError
 from simulator.results.record import Outcome, RunRecord
 
@@ -48,13 +48,15 @@ class Engine:
         self.lowered = lowered
         self.replication = replication
         self.progress = progress
-        self.clock = Clock()
+        self.clock = Clock(self.settle)
         self._heap, self._events = self.clock.heap, self.clock._eid
         self.recorder = Recorder()
         self.dirty: list[Line] = []
         self.bounded: list[Station] = []
         self.lingering: set[Line] = set()
         """Lines with an idle replica and requests that a drop policy may take when their service next dispatches."""
+        self.unsettled: list[Replica | Station] = []
+        """Leaving replicas with nothing more to do, and drained stations: they go when the instant is settled."""
         self.checked, self.standing = -1.0, 0
         self.links = [SharedLink(self, link) for link in lowered.links]
         self.tables = [
@@ -102,11 +104,10 @@ class Engine:
                 while heap and heap[0][0] == now:
                     _, _, _, handler, argument = heappop(heap)
                     handler(argument)
+            if self.unsettled:
+                self.settle()
             if len(dirty) == 1 and not self.lingering and not bounded:
-                line = dirty.pop()
-                line.dirty = False
-                if line.idle:
-                    line.dispatch(self, line, now)
+                self._dispatch_one(now)
             elif dirty:
                 self._dispatch(now)
             rounds += 1
@@ -120,10 +121,7 @@ class Engine:
         self.standing = self.standing + 1 if now == self.checked else 0
         self.checked = now
         if self.standing > MOST_STANDING:
-            raise ScenarioError(
-                f"the run does not get past {now:g}s: requests end and come back at the same instant; "
-                "give the clients a think time"
-            )
+            raise standing_clock(now)
         if self.progress is not None:
             self.progress(now)
 
@@ -202,6 +200,16 @@ class Engine:
 
     # -- dispatch ------------------------------------------------------------------------------------------------
 
+    def _dispatch_one(self, now: float) -> None:
+        """The plain case: a single line."""
+        line = self.dirty.pop()
+        line.dirty = False
+        if line.idle:
+            line.dispatch(self, line, now)
+        if self.unsettled:
+            self.settle()
+            self._dispatch(now)
+
     def _dispatch(self, now: float) -> None:
         dirty = self.dirty
         if self.lingering:
@@ -218,8 +226,19 @@ class Engine:
                 line.dispatch(self, line, now)
         for station in self.bounded:
             self._reject_beyond_capacity(station, now)
+        if self.unsettled:
+            self.settle()
         if dirty:  # what ended here freed devices for replicas that are ready at once
             self._dispatch(now)
+
+    def settle(self) -> None:
+        """Whoever has nothing more to do goes: before control events, before and after a dispatch."""
+        while self.unsettled:
+            found = self.unsettled.pop(0)
+            if isinstance(found, Replica):
+                self.pools.retire(found)
+            elif not found.pending:
+                close(self, found)
 
     def _reject_beyond_capacity(self, station: Station, now: float) -> None:
         """The newest go: the highest request numbers, for in the first portion requests enter in order of arrival."""
@@ -234,8 +253,7 @@ class Engine:
         """A request ends here without an answer."""
         table = station.service
         table.close(request, now, outcome)
-        if table.windowed:
-            table.leave_path(request)
+        table.slot_ends(request)
 
     def start(
         self, line: Line, replica: Replica, phase: PhaseState, fifo: Fifo | PriorityFifo, k: int, now: float
@@ -312,7 +330,7 @@ class Engine:
         replica.batch = None
         if replica.leaving:
             if not replica.under_way:  # else it goes when its last transfer has arrived
-                self.pools.retire(replica)
+                self.unsettled.append(replica)
             return
         replica.state = IDLE
         line = replica.line
@@ -324,3 +342,11 @@ class Engine:
 
 def _order(line: Line) -> tuple[int, int, int]:
     return line.order
+
+
+def standing_clock(now: float) -> ScenarioError:
+    """What is said of a run that does not get past an instant [s]."""
+    return ScenarioError(
+        f"the run does not get past {now:g}s: requests end and come back at the same instant; "
+        "give the clients a think time"
+    )

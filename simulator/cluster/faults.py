@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from heapq import heappush
 from typing import TYPE_CHECKING
 
 from simpy import Event
@@ -43,6 +42,7 @@ def _fail(engine: Engine, replica: Replica) -> None:
     now = engine.clock.now
     batches = [*replica.under_way, *([replica.batch] if replica.batch else [])]
     replica.state = State.DOWN
+    replica.line.forget(replica.number)
     replica.batch = None
     replica.under_way = []
     replica.link_free = now
@@ -76,8 +76,8 @@ def _unfinished(batch: Batch, now: float) -> Taken:
             continue
         if not table.is_answered(request):
             rows.append(i)
-        elif table.windowed:
-            table.leave_path(request)
+        else:
+            table.slot_ends(request)
     return picked((batch.requests, [now] * len(batch.requests), batch.dues), rows)
 
 
@@ -90,8 +90,8 @@ def _restarted(replica: Replica, batches: list[Taken]) -> Taken:
     for i, request in enumerate(whole[0]):
         if not table.is_answered(request):
             rows.append(i)
-        elif table.windowed:
-            table.leave_path(request)
+        else:
+            table.slot_ends(request)
     requests, since, _ = picked(whole, rows)
     return requests, since, [[table.arrival[r] + wait for r in requests] for wait in replica.line.fifo.waits]
 
@@ -128,7 +128,7 @@ def _put_back(engine: Engine, replica: Replica, taken: Taken) -> None:
 def _repair(engine: Engine, replica: Replica) -> None:
     replica.state = State.IDLE
     replica.station.refresh_open_lines()
-    heappush(replica.line.idle, replica.number)
+    replica.line.gain(replica.number)
     engine.touch(replica.line)
     for line in replica.station.lines:  # requests that came while no replica was up
         move_waiting(engine, line)

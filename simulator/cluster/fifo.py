@@ -88,6 +88,7 @@ class Fifo:
     def put_first(self, taken: Taken) -> None:
         """Requests come back to the head, in order, with their old dues; their wait counts from ``entered``."""
         requests, entered, dues = taken
+        dues = dues or [entered] * len(self.dues)  # taken while nobody waited for a batch to fill: due at once
         at = self.head
         self.size += len(requests)
         self.requests[at:at] = requests
@@ -99,6 +100,7 @@ class Fifo:
     def put_last(self, taken: Taken) -> None:
         """Requests move in behind the others with their old entry instants and dues (their replica went away)."""
         requests, entered, dues = taken
+        dues = dues or [entered] * len(self.dues)
         self.size += len(requests)
         self.requests += requests
         self.entered += entered

@@ -58,7 +58,7 @@ def arrived(engine: Engine, batch: Batch) -> None:
         if replica.under_way and batch.phase.link >= 0:
             engine.links[batch.phase.link].send(replica.under_way[0])
         elif replica.leaving and not replica.under_way and replica.batch is None:
-            engine.pools.retire(replica)
+            engine.unsettled.append(replica)
     else:
         engine.recorder.arrived(batch, now, now)
         engine.release(replica)

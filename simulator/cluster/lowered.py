@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.costs.early_exit import RowSource
 from simulator.results.record import PoolInfo, PortionInfo, ServiceInfo
 from simulator.scenario import Workload
 
@@ -107,11 +107,12 @@ class Deployment:
 class Exits:
     """Exit rows of a service.
 
-    ``draw`` gives the row of each request from one uniform number; ``correct`` (rows, layers) is 1, 0 or NaN: whether
-    the answer of the ramp after that layer is right.
+    ``rows`` gives each request its row from one uniform number, its arrival instant and its number, once it is seeded
+    for the replication and the service; ``correct`` (rows, layers) is 1, 0 or NaN: whether the answer of the ramp after
+    that layer is right.
     """
 
-    draw: Callable[[Floats], Ints]
+    rows: RowSource
     correct: Floats
 
 

@@ -26,7 +26,8 @@ def move_waiting(engine: Engine, line: Line) -> None:
 def redirect(engine: Engine, station: Station, requests: list[int], since: list[float]) -> None:
     """Requests go over to the deployment in force: to its portion with the same first layer, else to its first.
 
-    They enter it now, with a new due; ``since`` says from when on each has been waiting [s].
+    They enter it now, with a new due; ``since`` says from when on each has been waiting [s]. Where the answer has left
+    already the slot ends here.
     """
     table = station.service
     path = table.paths[table.current]
@@ -34,6 +35,9 @@ def redirect(engine: Engine, station: Station, requests: list[int], since: list[
     position = next((i for i, s in enumerate(path) if s.phases[0][0].spec.first_layer == layer), 0)
     target = path[position]
     for request, waiting_since in zip(requests, since):
+        if table.is_answered(request):
+            table.slot_ends(request)
+            continue
         table.leave_path(request)
         table.move(request, table.current, target.phases[0][0].spec.first_layer)
         table.enter_path(request, position)

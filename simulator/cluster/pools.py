@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappush
 from typing import TYPE_CHECKING
 
 from simulator.cluster.faults import fault_process
@@ -32,13 +31,12 @@ class Pools:
         spec = station.spec.kinds[kind]
         self.free[spec.pool] -= spec.devices
         number = len(station.replicas)
-        replica = Replica(len(self.engine.replicas), number, kind, station, station.phases[kind])
+        if not station.shared and number:
+            station.lines.append(station.new_line(number))
+        replica = station.new_replica(len(self.engine.replicas), number, kind)
         replica.held, replica.ready = now, ready
         self.engine.replicas.append(replica)
         station.replicas.append(replica)
-        if not station.shared and number:
-            station.lines.append(station.new_line(number))
-        replica.line = station.lines[0 if station.shared else number]
         if ready <= now:
             self._set_ready(replica)
         else:
@@ -52,7 +50,7 @@ class Pools:
 
     def _set_ready(self, replica: Replica) -> None:
         replica.state = State.IDLE
-        heappush(replica.line.idle, replica.number)
+        replica.line.gain(replica.number)
         if replica.line.fifo:
             self.engine.touch(replica.line)
         if replica.spec.mtbf_s < float("inf"):

@@ -50,7 +50,7 @@ class RequestTable:
         self.current = 0
         """Deployment of the present window."""
         self.emptied: Callable[[Station], None] = lambda station: None
-        """Called when a draining station has nothing left that could reach it."""
+        """Told of a draining station that nothing inside can reach any more."""
         self._fill()
 
     def _fill(self) -> None:
@@ -65,7 +65,10 @@ class RequestTable:
         )
         self.classes: list[int] = classes.tolist()
         self.deadline: list[float] = (arrival + np.array(self.slo)[classes]).tolist()
-        rows = spec.exits.draw(self.draws.column("exits", uniform)) if spec.exits else np.zeros(n, int)
+        source = self.draws.exit_rows()
+        rows = np.zeros(n, int)
+        if source is not None:
+            rows = source.draw(self.draws.column("exits", uniform), arrival, np.arange(n))
         self.rows: list[int] = rows.tolist()
         deployment = np.searchsorted(self.starts, arrival, side="right") - 1
         self.deployment: list[int] = deployment.tolist()
@@ -149,6 +152,11 @@ class RequestTable:
         self.position[request] = position + 1
         self._forget(path[position])
         return path[position + 1]
+
+    def slot_ends(self, request: int) -> None:
+        """The slot of a request is nowhere any more (outside the request path proper, which looks for itself)."""
+        if self.windowed:
+            self.leave_path(request)
 
     def leave_path(self, request: int) -> None:
         """A request's slot ends: it is nowhere any more."""

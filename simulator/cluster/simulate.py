@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 
-from simulator.cluster.engine import Engine
+from simulator.cluster.engines import Choice, choose, recorded, tallied
 from simulator.cluster.lower import lower
+from simulator.cluster.lower.capacity import expected_requests
 from simulator.cluster.lowered import Lowered
 from simulator.errors import Problem, ScenarioError
-from simulator.results import Result, check_conservation, metrics, precise_enough, warmup_end_s
-from simulator.results.record import RunRecord
+from simulator.results import Result, RunFrame, RunRecord, metrics, precise_enough, tally_metrics
 from simulator.scenario import Scenario
 
 MIN_REPLICATIONS = 3
 ENDS_EARLY = 0.95
 """A recorded load that ends before this share of the run is worth a warning."""
+SMALL = 1e6
+"""Requests of one replication whose tables are kept without being asked for."""
+MOST_REQUESTS = 4e7
+"""Requests of one replication whose tables can be kept: each takes some hundred bytes."""
 Progress = Callable[[float], None]
 """Called now and then with the share of the work done (0..1)."""
 
@@ -28,9 +29,14 @@ def simulate(
     seed: int | None = None,
     engine: str | None = None,
     replications: int | str | None = None,
+    tables: bool | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate a scenario; ``seed``, ``engine`` and ``replications`` override what it says.
+
+    ``tables`` says whether the result keeps a row for every request and batch; without them a run takes constant memory
+    and its percentiles come from a sketch (see ``results.sketch``). By default they are kept for up to a million
+    requests in each replication.
 
     Raises ScenarioError for what cannot be simulated, with its place in the scenario.
     """
@@ -39,27 +45,37 @@ def simulate(
     if not scenario.services:
         raise ScenarioError(scenario.source.problem(("services",), "there is no service to simulate"))
     lowered = lower(scenario)
-    records, figures, warnings = [], [], []
+    choice = choose(lowered, run.engine)
+    keep = _keeps_tables(scenario, lowered, choice, tables)
+    runs: list[RunFrame] = []
+    figures, warnings = [], []
     for number in range(_most_replications(scenario)):
-        record = run_once(scenario, lowered, number, _share(progress, number, scenario))
-        records.append(record)
-        figures.append(metrics(record))
-        warnings += _silences(scenario, record)
+        tick = _share(progress, number, scenario)
+        if keep:
+            record = run_once(scenario, lowered, number, tick)
+            runs.append(record)
+            figures.append(metrics(record))
+            arrived = _arrived(record)
+        else:
+            frame, tally, arrived = tallied(lowered, number, scenario.source.folder, _simulated(tick, lowered))
+            runs.append(frame)
+            figures.append(tally_metrics(frame, tally))
+        warnings += _silences(scenario, runs[-1], arrived)
         enough = run.replications == "auto" and number + 1 >= MIN_REPLICATIONS
         if enough and precise_enough(figures, run.target.figure, run.target.half_width):
             break
     else:
         if run.replications == "auto":
             warnings.append(
-                f"replications: auto ended after {len(records)} (target.max_replications): {run.target.figure} is not "
+                f"replications: auto ended after {len(runs)} (target.max_replications): {run.target.figure} is not "
                 f"known to {run.target.half_width:g} of itself yet"
             )
     return Result.build(
         scenario.name,
         scenario.seed,
-        "simpy",
-        "asked for" if run.engine == "simpy" else "the reference engine is the only one",
-        records,
+        choice.name,
+        choice.reason,
+        runs,
         metrics=figures,
         scenario_hash=scenario.source.sha256,
         variants=scenario.source.variants,
@@ -69,31 +85,59 @@ def simulate(
 
 
 def run_once(scenario: Scenario, lowered: Lowered, replication: int, progress: Progress | None = None) -> RunRecord:
-    """One replication, checked for conservation."""
-
-    def tick(now: float) -> None:
-        if progress is not None:
-            progress(min(now / lowered.duration_s, 1.0))
-
-    with _collector_paused():
-        record = Engine(lowered, replication, scenario.source.folder, tick if progress else None).run()
-    if scenario.run.warmup == "auto":
-        record = replace(record, warmup_s=warmup_end_s(record))
-    check_conservation(record)
-    return record
+    """One replication with its tables, by the engine that the scenario asks for, checked for conservation."""
+    engine = choose(lowered, scenario.run.engine).name
+    tick = _simulated(progress, lowered)
+    return recorded(lowered, engine, replication, scenario.source.folder, tick, scenario.run.warmup)
 
 
-def _silences(scenario: Scenario, record: RunRecord) -> list[str]:
+def _simulated(progress: Progress | None, lowered: Lowered) -> Progress | None:
+    """What an engine tells: the simulated time reached [s]."""
+    if progress is None:
+        return None
+    return lambda now: progress(min(now / lowered.duration_s, 1.0))
+
+
+def _keeps_tables(scenario: Scenario, lowered: Lowered, choice: Choice, asked: bool | None) -> bool:
+    """Whether tables are kept: where they are asked for or needed, and unasked while they are small."""
+    expected = sum(
+        expected_requests(service, lowered, scenario.source.folder, scenario.source.problem)
+        for service in lowered.services
+    )
+    needs = {"tables=True": asked, "run.warmup: auto": scenario.run.warmup == "auto", "simpy": choice.name == "simpy"}
+    needed = [what for what, holds in needs.items() if holds]
+    if needed and expected > MOST_REQUESTS:
+        message = (
+            f"about {expected:.2g} requests in one replication, at most {MOST_REQUESTS:.0e} with tables, which "
+            f"{needed[0]} needs: shorten run.duration or lower the load"
+        )
+        raise ScenarioError(scenario.source.problem(("run",), message))
+    return bool(needed) or (asked is None and expected <= SMALL)
+
+
+Arrived = dict[int, tuple[int, float]]
+"""By service: requests that arrived between warm-up and the end of the load, and when the last request came [s]."""
+
+
+def _arrived(record: RunRecord) -> Arrived:
+    found = {}
+    for index in range(len(record.services)):
+        arrival_s = record.requests.arrival_s[record.requests.service == index]
+        found[index] = int((arrival_s >= record.warmup_s).sum()), float(arrival_s[-1]) if len(arrival_s) else 0.0
+    return found
+
+
+def _silences(scenario: Scenario, run: RunFrame, arrived: Arrived) -> list[str]:
     """Statements about services whose load is missing, or ends early because its record does."""
     found = []
-    for index, info in enumerate(record.services):
-        arrival_s = record.requests.arrival_s[record.requests.service == index]
-        recorded = scenario.services[info.name].workload.process in ("trace", "rates")
-        if not (arrival_s >= record.warmup_s).any():
+    for index, info in enumerate(run.services):
+        count, last_s = arrived[index]
+        played = scenario.services[info.name].workload.process in ("trace", "rates")
+        if not count:
             found.append(f"service {info.name}: no request arrived between warmup and duration, so it has no figures")
-        elif recorded and arrival_s[-1] < ENDS_EARLY * record.duration_s:
+        elif played and last_s < ENDS_EARLY * run.duration_s:
             found.append(
-                f"service {info.name}: its recorded load ends at {arrival_s[-1]:.4g}s of {record.duration_s:g}s; "
+                f"service {info.name}: its recorded load ends at {last_s:.4g}s of {run.duration_s:g}s; "
                 "shorten run.duration or say repeat: true"
             )
     return found
@@ -103,8 +147,8 @@ def _overridden(scenario: Scenario, seed: int | None, engine: str | None, replic
     """A copy of the scenario with other values, checked like those of a file; it keeps its source."""
     if not isinstance(scenario, Scenario):
         raise TypeError(f"simulate() takes a scenario, from load(path) or loads(text), not {type(scenario).__name__}")
-    if engine not in (None, "auto", "simpy"):
-        raise ScenarioError(Problem(f"must be auto or simpy, got {engine!r}", path="engine"))
+    if engine not in (None, "auto", "simpy", "compiled"):
+        raise ScenarioError(Problem(f"must be auto, simpy or compiled, got {engine!r}", path="engine"))
     if replications not in (None, "auto") and not _is_whole(replications, 1, 10_000):
         message = f"must be a whole number from 1 to 10000, or auto, got {replications!r}"
         raise ScenarioError(Problem(message, path="replications"))
@@ -129,15 +173,3 @@ def _share(progress: Progress | None, number: int, scenario: Scenario) -> Progre
         return None
     total = _most_replications(scenario)
     return lambda share: progress((number + share) / total)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No cyclic garbage arises in a run, and looking for it among millions of objects costs a third of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from heapq import heapify, heappush
 from typing import TYPE_CHECKING
 
 from simulator.cluster.clock import INFINITY, Key
@@ -110,7 +111,7 @@ class Replica:
         self.under_way: list[Batch] = []
         """Batches whose transfer is still under way although the replica may serve again (overlap)."""
         self.link_free = 0.0
-        self.buffers = [Fifo((phase.spec.max_wait_s,)) for phase in phases[1:]]
+        self.buffers = [Fifo((wait,)) for wait in station.waits[kind][1:]]
         self.line: Line
         self.held = self.ready = 0.0
         self.released = INFINITY
@@ -136,7 +137,7 @@ class Line:
         self.fifo = fifo
         self.dispatch = station.dispatch
         self.idle: list[int] = []
-        """Heap of replica numbers that became idle; entries of replicas no longer idle are passed over."""
+        """Heap of the numbers of idle replicas that may take batches."""
         self.dirty = False
         self.timer = -INFINITY
         """Instant of the next timer already set [s]."""
@@ -151,6 +152,16 @@ class Line:
         station = self.station
         waits = self.fifo.waits and not station.drops and not station.spec.serial and len(station.phases) == 1
         self.least = station.phases[0][0].batch if waits else 1
+
+    def gain(self, number: int) -> None:
+        """Replica ``number`` may take batches."""
+        heappush(self.idle, number)
+
+    def forget(self, number: int) -> None:
+        """Replica ``number`` takes no batch any more, for now or for good."""
+        if number in self.idle:
+            self.idle.remove(number)
+            heapify(self.idle)
 
     def outstanding(self) -> int:
         """Requests waiting and in service (for lines of one replica)."""
@@ -228,6 +239,12 @@ class Station:
         bands, band_of = self.service.bands, self.service.band_of
         fifo = Fifo(waits) if bands == 1 else PriorityFifo(waits, bands, band_of)
         return Line(self, number, fifo)
+
+    def new_replica(self, ident: int, number: int, kind: int) -> Replica:
+        """A replica of this station; its line, where it has one of its own, is there already."""
+        replica = Replica(ident, number, kind, self, self.phases[kind])
+        replica.line = self.lines[0 if self.shared else number]
+        return replica
 
     def waiting(self) -> int:
         """Requests waiting in all lines."""

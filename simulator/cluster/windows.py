@@ -18,7 +18,7 @@ Change = tuple[Station, int, int]
 
 def start_windows(engine: Engine, table: RequestTable) -> None:
     """Plan every change of deployment of one service: loading ahead of time, then the switch at the window's start."""
-    table.emptied = lambda station: close(engine, station)
+    table.emptied = engine.unsettled.append
     for number in range(1, len(table.spec.deployments)):
         Window(engine, table, number).plan()
 
@@ -119,6 +119,7 @@ def to_remove(station: Station, kind: int, count: int) -> list[Replica]:
 def dismiss(engine: Engine, replica: Replica) -> None:
     """A replica takes no more batches; it goes as soon as it has nothing in service or in transfer."""
     replica.leaving = True
+    replica.line.forget(replica.number)
     station = replica.station
     station.refresh_open_lines()
     for buffer in replica.buffers:

@@ -50,6 +50,11 @@ def breakdown_sums(
     return by_group[:, :count], by_tail
 
 
+def shares(sums: Floats, count: int) -> dict[str, float | None]:
+    """Mean seconds of each of :data:`PARTS` over ``count`` requests; None without any."""
+    return {part: float(value) / count for part, value in zip(PARTS, sums)} if count else dict.fromkeys(PARTS)
+
+
 def _blocks(offset: Ints) -> list[tuple[int, int]]:
     """Ranges of batches with about ``_BLOCK`` members each."""
     marks = np.arange(0, int(offset[-1]) + _BLOCK, _BLOCK)

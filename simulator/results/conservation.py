@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.errors import InternalError
-from simulator.results.record import Batches, Outcome, Requests, RunRecord
+from simulator.results.record import Batches, Outcome, Requests, RunFrame, RunRecord
+from simulator.results.sketch import bin_of
+from simulator.results.tally import Tally
 
 TOLERANCE = 1e-9
 """Relative difference allowed between two sums of the same times."""
@@ -29,6 +31,70 @@ def check_conservation(record: RunRecord) -> None:
     _check_integral(record, 0, len(requests.arrival_s), "whole run")
     if (first, last) != (0, len(requests.arrival_s)):
         _check_integral(record, int(first), int(last), "cohort")
+
+
+def check_tally(frame: RunFrame, tally: Tally) -> None:
+    """Raise :class:`InternalError`, naming the figure, if a tally contradicts itself.
+
+    Tested, for the classes of every service: arrived = completed + dropped + rejected + failed + inside for the whole
+    run; the cohort is part of it, its completed are those whose latencies, exit layers and parts are known, and the
+    parts add up to the latencies; the largest latency is in the highest bin used. For every portion: each member of a
+    batch has its wait. For the whole run and for the cohort: the time integral of the number inside equals the sum of
+    sojourns. Sums of times agree to 1e-9.
+    """
+    names = [(info.name, item.name) for info in frame.services for item in info.classes]
+    for group, (service, name) in enumerate(names):
+        where = f"service {service!r}, class {name!r}"
+        _check_counts(tally, group, where)
+        _check_latencies(tally, group, where)
+    for number, portion in enumerate(frame.portions):
+        waits, members = int(tally.wait_bins[number].sum()), int(tally.members[number])
+        where = f"service {frame.services[portion.service].name!r}, layers {portion.layers}"
+        _demand(waits == members, f"{members} members of batches but {waits} waits ({where})")
+        _demand(tally.batches[number] <= members, f"a batch is empty ({where})")
+    _check_equal(_INSIDE, tally.inside_s[0], _SOJOURNS, tally.sojourn_s[0], "whole run")
+    _check_equal(_INSIDE, tally.cohort_inside_s[0], _SOJOURNS, tally.cohort_sojourn_s[0], "cohort")
+
+
+_INSIDE, _SOJOURNS = "the integral of the number inside", "the sum of sojourns"
+
+
+def _check_counts(tally: Tally, group: int, where: str) -> None:
+    arrived, outcomes, cohort = int(tally.arrived[group]), tally.outcomes[group], tally.cohort[group]
+    known, done = int(outcomes.sum()), int(cohort[Outcome.COMPLETED])
+    _demand(
+        known == arrived,
+        f"arrived {arrived} but {known} completed, dropped, rejected, failed or inside (whole run, {where})",
+    )
+    _demand(
+        (cohort >= 0).all() and (cohort <= outcomes).all(),
+        f"outcomes of the cohort {cohort.tolist()}, of the whole run {outcomes.tolist()} ({where})",
+    )
+    told, in_time = int(tally.known[group]), int(tally.in_time[group])
+    _demand(in_time <= done, f"{done} completed but {in_time} in time (cohort, {where})")
+    _demand(told <= done, f"{done} completed but {told} known to be right or wrong (cohort, {where})")
+    _demand(0 <= tally.correct[group] <= told, f"{told} answers known but {tally.correct[group]:g} right ({where})")
+    finished, ever = int(tally.finished[group]), int(outcomes[Outcome.COMPLETED])
+    _demand(finished <= ever, f"{ever} completed but {finished} finished in the window ({where})")
+
+
+def _check_latencies(tally: Tally, group: int, where: str) -> None:
+    done, bins = int(tally.cohort[group, Outcome.COMPLETED]), tally.latency_bins[group]
+    measured, left = int(bins.sum()), int(tally.exits[group, 1:].sum())
+    _demand(measured == done, f"{done} completed but {measured} latencies (cohort, {where})")
+    _demand(left == done and not tally.exits[group, 0], f"{done} completed but {left} exit layers (cohort, {where})")
+    highest, top = int(np.flatnonzero(bins).max(initial=0)), float(tally.latency_max[group])
+    _demand(highest == bin_of(top), f"the largest latency is {top!r} s, the highest bin {highest} (cohort, {where})")
+    _demand(not tally.parts_bins[group][bins == 0].any(), f"a bin without requests has parts ({where})")
+    parts_s, latency_s = tally.parts_bins[group].sum(), tally.latency_sum[group]
+    _check_equal("the sum of parts", parts_s, "the sum of latencies", latency_s, f"cohort, {where}")
+
+
+def _check_equal(what: str, value_s: float, other: str, other_s: float, where: str) -> None:
+    _demand(
+        abs(value_s - other_s) <= TOLERANCE * max(value_s, other_s),
+        f"{what} is {float(value_s)!r} s, {other} {float(other_s)!r} s ({where})",
+    )
 
 
 def _demand(holds: bool | np.bool_, figure: str) -> None:
@@ -100,7 +166,4 @@ def _check_integral(record: RunRecord, first: int, last: int, where: str) -> Non
     _demand(inside.min() >= 0 and inside[-1] == 0, f"the number inside falls below zero ({where})")
     integral = float(np.dot(inside[:-1].astype(float), np.diff(times[order])))
     sojourns = float((left_s - arrival_s).sum())
-    _demand(
-        abs(integral - sojourns) <= TOLERANCE * max(sojourns, integral),
-        f"the integral of the number inside is {integral!r} s, the sum of sojourns {sojourns!r} s ({where})",
-    )
+    _check_equal(_INSIDE, integral, _SOJOURNS, sojourns, where)

@@ -1,4 +1,4 @@
-"""The facts of one replication, as flat arrays; every figure is computed from these and nothing else."""
+"""The facts of one replication, as flat arrays; the exact figures are computed from these and nothing else."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ class Batches:
     """One row per started batch (B rows), in order of start."""
 
     portion: Ints
-    """Index into ``RunRecord.portions``."""
+    """Index into ``RunFrame.portions``."""
     replica: Ints
-    """Index into ``RunRecord.replicas``."""
+    """Index into ``RunFrame.replicas``."""
     start_s: Floats
     end_s: Floats
     """End of service [s]; the abort instant of an aborted batch."""
@@ -141,9 +141,9 @@ class Replicas:
     """Until here its devices are held [s]; +inf when never released."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """Everything one replication yields. Times in seconds from the start of the run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFrame:
+    """What is known of one replication however it was measured. Times in seconds from the start of the run."""
 
     replication: int
     warmup_s: float
@@ -153,8 +153,14 @@ class RunRecord:
     services: tuple[ServiceInfo, ...]
     portions: tuple[PortionInfo, ...]
     pools: tuple[PoolInfo, ...]
-    requests: Requests
-    batches: Batches
     replicas: Replicas
     warnings: tuple[str, ...] = ()
     """Statements the reader must see (extrapolated costs, load above capacity, ...)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord(RunFrame):
+    """Everything one replication yields: the frame and the tables of its requests and batches."""
+
+    requests: Requests
+    batches: Batches

@@ -9,11 +9,12 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from simulator.results import strictjson
+from simulator.errors import InternalError, Problem, ScenarioError
+from simulator.results import sketch, strictjson
 from simulator.results.cohort import Json
 from simulator.results.combine import combine
 from simulator.results.metrics import metrics as metrics_of
-from simulator.results.record import RunRecord
+from simulator.results.record import RunFrame, RunRecord
 from simulator.results.units import below, stated
 from simulator.version import __version__
 
@@ -44,12 +45,13 @@ class Result:
 
     ``to_dict()`` and ``to_json()`` give the figures; ``requests``, ``batches``, ``portions`` and ``timeline``
     are tidy pandas frames with one row per request, batch, portion and time bin of each replication;
-    ``records`` are the arrays that everything is computed from.
+    ``records`` are the arrays that exact figures are computed from. A run that kept no tables has its figures and
+    ``portions`` alone; ``runs`` tell of every replication what is known either way.
     """
 
-    def __init__(self, figures: Json, records: tuple[RunRecord, ...], metrics: tuple[Json, ...]) -> None:
+    def __init__(self, figures: Json, runs: tuple[RunFrame, ...], metrics: tuple[Json, ...]) -> None:
         self._figures = figures
-        self.records = records
+        self.runs = runs
         self.metrics = metrics
 
     @classmethod
@@ -59,7 +61,7 @@ class Result:
         seed: int,
         engine: str,
         reason: str,
-        records: Sequence[RunRecord],
+        records: Sequence[RunFrame],
         *,
         metrics: Sequence[Json] | None = None,
         scenario_hash: str | None = None,
@@ -69,10 +71,14 @@ class Result:
     ) -> Result:
         """Combine replications into a result; ``metrics`` saves computing them again where they are known.
 
-        ``reason`` says why ``engine`` ran; ``scenario_hash`` is the SHA-256 of the scenario's text. Warnings
-        of the records follow ``warnings``, each said once.
+        ``records`` without tables (each a :class:`RunFrame` and no more) need their ``metrics``, whose quantiles
+        are then taken to come from sketches. ``reason`` says why ``engine`` ran; ``scenario_hash`` is the SHA-256 of
+        the scenario's text. Warnings of the records follow ``warnings``, each said once.
         """
-        found = tuple(metrics_of(record) for record in records) if metrics is None else tuple(metrics)
+        tables = _with_tables(records)
+        if metrics is None and tables is None:
+            raise InternalError("figures of a run without tables have to be given, they cannot be computed")
+        found = tuple(metrics_of(record) for record in tables or ()) if metrics is None else tuple(metrics)
         spoken = [*warnings, *(text for record in records for text in record.warnings)]
         combined = combine(found)
         figures: Json = {
@@ -80,6 +86,8 @@ class Result:
             "seed": seed,
             "engine": engine,
             "engine_reason": reason,
+            "quantiles": "sketch" if tables is None else "exact",
+            "quantile_error": sketch.RELATIVE_ERROR if tables is None else 0.0,
             "version": __version__,
             "replications": len(records),
             "variants": list(variants),
@@ -108,7 +116,7 @@ class Result:
         every request has to meet it.
         """
         found = []
-        for info in self.records[0].services:
+        for info in self.runs[0].services:
             figures = self._figures["services"][info.name]
             slos = {item.slo_s for item in info.classes if isfinite(item.slo_s)}
             slo_s = slos.pop() if len(slos) == 1 else None
@@ -124,6 +132,16 @@ class Result:
                 if reached is not None and reached < target:
                     found.append(Miss(info.name, name, reached, target, slo_s))
         return found
+
+    @property
+    def records(self) -> tuple[RunRecord, ...]:
+        """The tables of every replication; ScenarioError where none were kept."""
+        tables = _with_tables(self.runs)
+        if tables is None:
+            scenario = self._figures["scenario"]
+            message = f"this run of {scenario!r} kept no tables: ask for them with simulate(..., tables=True)"
+            raise ScenarioError(Problem(message))
+        return tables
 
     @cached_property
     def requests(self) -> pd.DataFrame:
@@ -162,3 +180,9 @@ class Result:
         from simulator.results.html import html_table
 
         return html_table(self._figures)
+
+
+def _with_tables(runs: Sequence[RunFrame]) -> tuple[RunRecord, ...] | None:
+    """The runs as records, or None where one of them has no tables."""
+    records = tuple(run for run in runs if isinstance(run, RunRecord))
+    return records if len(records) == len(runs) else None

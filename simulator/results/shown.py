@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from simulator.results.cohort import COUNTS, Json
 from simulator.results.figures import ends, portion_label
-from simulator.results.units import NOTHING, Kind, measure
+from simulator.results.units import NOTHING, Kind, measure, number
 
 _FIGURES: tuple[tuple[str, str, Kind], ...] = (
     *((name, name, "plain") for name in COUNTS),
@@ -51,10 +51,11 @@ class Block(NamedTuple):
 
 
 def heading(figures: Json) -> list[str]:
-    """What was run: scenario, seed, replications, engine."""
+    """What was run: scenario, seed, replications, engine, and how well percentiles are known where not exactly."""
     count = figures["replications"]
     runs = f"{count} replication{'' if count == 1 else 's'}"
-    return [figures["scenario"], f"seed {figures['seed']}", runs, f"engine {figures['engine']}"]
+    known = [] if figures["quantiles"] == "exact" else [f"percentiles ± {number(100 * figures['quantile_error'], 2)} %"]
+    return [figures["scenario"], f"seed {figures['seed']}", runs, f"engine {figures['engine']}", *known]
 
 
 def figure_block(name: str, tree: Json) -> Block:

@@ -38,8 +38,8 @@ class Run(Strict):
     """Independent repetitions; `auto` repeats until `target` is met."""
     drain: Duration | None = None
     """Longest time after `duration` in which requests may still finish [s]; left out: `duration` again."""
-    engine: Literal["simpy", "auto"] = "auto"
-    """Reference engine (simpy), or the fastest that covers the scenario (auto)."""
+    engine: Literal["simpy", "compiled", "auto"] = "auto"
+    """Reference engine (simpy), compiled engine, or the fastest that covers the scenario (auto)."""
     target: Target = Target()
     """What `replications: auto` aims at."""
 

@@ -53,10 +53,13 @@ class ClientDraws:
             self._held[client] = block
         return self._rows[client][place]  # type: ignore[no-any-return]
 
+    def block(self, number: int) -> NDArray[Any]:
+        """Ordinals 64 ``number`` .. 64 ``number`` + 63 of all clients, shape (clients, 64)."""
+        return self._sampler(stream(self._seed, *self._name, number), (self._clients, BLOCK))
+
     def _row(self, block: int, client: int) -> list[Any]:
         if block not in self._blocks:
-            rng = stream(self._seed, *self._name, block)
-            self._blocks[block] = self._sampler(rng, (self._clients, BLOCK))
+            self._blocks[block] = self.block(block)
             self._unread[block] = self._clients
         row: list[Any] = self._blocks[block][client].tolist()
         self._unread[block] -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import simulator
 from simulator.cluster import loads
 from simulator.errors import ScenarioError
+from tests.support import layer, portion, run, scenario, trace
 
 
 @pytest.mark.parametrize(
@@ -19,7 +21,7 @@ from simulator.errors import ScenarioError
         ({"replications": True}, "replications: must be a whole number from 1"),
         ({"seed": -1}, "seed: must be a whole number from 0"),
         ({"seed": "x"}, "seed: must be a whole number from 0"),
-        ({"engine": "fast"}, "engine: must be auto or simpy"),
+        ({"engine": "fast"}, "engine: must be auto, simpy or compiled"),
     ],
 )
 def test_wrong_arguments_are_refused(given: dict[str, Any], said: str) -> None:
@@ -48,15 +50,45 @@ def test_an_aim_that_is_not_met_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("changes", "said"),
     [
-        ("services.s.workload.rate=1e8/s", "services.s.workload: about"),
-        ("cluster.pools.p.faults={mtbf: 1us, mttr: 1us}", "cluster.pools.p.faults: about"),
+        (["services.s.workload.rate=1e8/s", "run.engine=simpy"], "run: about 2e.09 requests in one replication"),
+        (["services.s.workload.rate=1e9/s"], "services.s.workload: this load would take about 2e.10 arrivals"),
+        (["cluster.pools.p.faults={mtbf: 1us, mttr: 1us}"], "cluster.pools.p.faults: about"),
     ],
 )
-def test_endless_runs_are_refused(change: str, said: str) -> None:
+def test_endless_runs_are_refused(changes: list[str], said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
-        simulator.simulate(loads(SMALL, sets=[change]))
+        simulator.simulate(loads(SMALL, sets=changes))
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "starts"), [([4.5], [4]), ([4.0], [4]), ([0.5, 5.5], [1, 2, 5]), ([5.0], [1, 2, 3])]
+)
+def test_a_trace_may_begin_after_a_window(tmp_path: Path, arrivals: list[float], starts: list[int]) -> None:
+    """It is held against the whole run, not against each window; windows without arrivals are not overloaded."""
+    service = {
+        "workload": trace(tmp_path, arrivals),
+        "deployments": [
+            {"from": f"{start}s", "portions": [portion("1", number + 1)]} for number, start in enumerate([0, *starts])
+        ],
+    }
+    figures = run(scenario(service, [layer(0.1)], duration_s=6.0), tmp_path).to_dict()
+    assert figures["services"]["s"]["completed"] == len(arrivals)
+    assert not any("that it can carry" in text for text in figures["warnings"])
+
+
+def test_the_rate_of_a_window_is_that_of_its_arrivals(tmp_path: Path) -> None:
+    """All ten come in the second window, which one replica cannot carry."""
+    service = {
+        "workload": trace(tmp_path, [4.0 + 0.2 * number for number in range(10)]),
+        "deployments": [
+            {"from": "0s", "portions": [portion("1", 2)]},
+            {"from": "4s", "portions": [portion("1", 1)]},
+        ],
+    }
+    (warning,) = run(scenario(service, [layer(0.25)], duration_s=6.0), tmp_path).to_dict()["warnings"]
+    assert warning.startswith("service s, portion 1 from 4s on: the load of 5/s is 125% of the 4/s")
 
 
 SMALL = """\

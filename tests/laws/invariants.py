@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.results.record import Outcome, RunRecord
 from tests.support import members
@@ -85,16 +86,25 @@ def check_path(rec: RunRecord) -> None:
     assert np.all(start[1:][same] >= end[:-1][same])
     completed = np.flatnonzero(requests.outcome == Outcome.COMPLETED)
     assert np.all(np.isin(completed, rec.batches.member))
-    # A change of deployment may send a request back to a first portion, whose queue may then be full.
-    changing = [portion.service for portion in rec.portions if portion.from_s > 0]
-    # So may a fault, but only in serial execution: what the replica had buffered starts over.
-    pairs = np.unique(np.stack([rec.batches.replica, rec.batches.portion]), axis=1)
-    several, counts = np.unique(pairs[0], return_counts=True)
-    serial = [rec.portions[rec.replicas.portion[replica]].service for replica in several[counts > 1]]
-    buffered = np.isin(requests.service, serial) & (requests.attempts > 1)
-    moved = np.isin(requests.service, changing) | buffered
-    refused = np.flatnonzero((requests.outcome == Outcome.REJECTED) & ~moved)
+    refused = np.flatnonzero((requests.outcome == Outcome.REJECTED) & ~_sent_back(rec))
     assert not np.any(np.isin(refused, rec.batches.member[~rec.batches.aborted[batch]]))
+
+
+def _sent_back(rec: RunRecord) -> NDArray[np.bool_]:
+    """Requests that may have come to a first portion, whose queue may then be full, after they had been served.
+
+    Those of services whose portions change; in serial execution also those that lose what their replica had buffered,
+    with a fault or because a window takes the replica away.
+    """
+    services = np.array([portion.service for portion in rec.portions])
+    changing = [portion.service for portion in rec.portions if portion.from_s > 0]
+    # The replicas of serial execution count as those of its first portion, so that the others have none.
+    without = np.setdiff1d(np.arange(len(rec.portions)), rec.replicas.portion)
+    serial = services[without]
+    taken = services[rec.replicas.portion[np.isfinite(rec.replicas.released_s)]]
+    service = rec.requests.service
+    buffered = np.isin(service, serial) & (np.isin(service, taken) | (rec.requests.attempts > 1))
+    return np.isin(service, changing) | buffered
 
 
 def check_all(rec: RunRecord) -> None:

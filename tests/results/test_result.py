@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from simulator import __version__
-from simulator.results import ClassInfo, Outcome, Result
+from simulator.errors import InternalError, ScenarioError
+from simulator.results import ClassInfo, Outcome, Result, metrics, tally_metrics
+from simulator.results.sketch import RELATIVE_ERROR
 from simulator.results.strictjson import plain, to_json
 from tests.results.builders import Ask, Batch, alone, record, service, tandem
+from tests.results.tallied import frame_of, tally_of
 
 
 def result(count: int = 3, **named: object) -> Result:
@@ -27,9 +30,10 @@ def strict(text: str) -> object:
 def test_the_object_of_the_design() -> None:
     figures = result(scenario_hash="ab", variants=["double"], warnings=["hot"]).to_dict()
     assert list(figures) == [
-        "scenario", "seed", "engine", "engine_reason", "version", "replications", "variants", "overrides",
-        "scenario_hash", "warnings", "services", "trainings", "streams", "pools",
+        "scenario", "seed", "engine", "engine_reason", "quantiles", "quantile_error", "version", "replications",
+        "variants", "overrides", "scenario_hash", "warnings", "services", "trainings", "streams", "pools",
     ]  # fmt: skip
+    assert (figures["quantiles"], figures["quantile_error"]) == ("exact", 0.0)
     assert figures["version"] == __version__
     assert figures["replications"] == 3
     chat = figures["services"]["chat"]
@@ -79,6 +83,47 @@ def test_known_metrics_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("simulator.results.result.metrics_of", None)
     again = Result.build("demo", 7, "simpy", "asked for", first.records, metrics=first.metrics)
     assert again.to_json() == first.to_json()
+
+
+def without_tables(count: int = 3, **named: object) -> Result:
+    records = [replace(tandem(seed, 80, faults=True, classes=2), replication=seed) for seed in range(count)]
+    frames = [frame_of(facts) for facts in records]
+    figures = [tally_metrics(frame, tally_of(facts)) for frame, facts in zip(frames, records)]
+    return Result.build("demo", 7, "compiled", "", frames, metrics=figures, **named)  # type: ignore[arg-type]
+
+
+def test_a_result_without_tables_has_its_figures() -> None:
+    found, exact = without_tables(), result()
+    figures, truth = found.to_dict(), exact.to_dict()
+    assert (figures["quantiles"], figures["quantile_error"]) == ("sketch", RELATIVE_ERROR)
+    assert list(figures) == list(truth)
+    assert figures["services"]["chat"]["arrived"] == truth["services"]["chat"]["arrived"]
+    assert strict(found.to_json()) == figures
+    assert [str(miss) for miss in found.misses()] == [str(miss) for miss in exact.misses()] != []
+    assert repr(found) == repr(exact)
+    assert "percentiles ± 0.098 %" in found._repr_html_()
+    assert "percentiles" not in exact._repr_html_()
+    assert list(found.portions.columns) == list(exact.portions.columns)
+    assert [run.replication for run in found.runs] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["requests", "batches", "timeline", "records"])
+def test_tables_that_were_not_kept_are_asked_for(name: str) -> None:
+    with pytest.raises(ScenarioError, match=r"'demo' kept no tables.*simulate\(\.\.\., tables=True\)") as caught:
+        getattr(without_tables(), name)
+    assert len(caught.value.problems) == 1
+
+
+def test_one_run_without_tables_makes_all_figures_sketched() -> None:
+    facts = tandem(1, 40)
+    trees = [metrics(facts), tally_metrics(frame_of(facts), tally_of(facts))]
+    found = Result.build("demo", 0, "compiled", "", [facts, frame_of(facts)], metrics=trees)
+    assert found.to_dict()["quantiles"] == "sketch"
+
+
+def test_figures_without_tables_have_to_be_given() -> None:
+    with pytest.raises(InternalError, match="have to be given"):
+        Result.build("demo", 0, "compiled", "", [frame_of(tandem(1, 40))])
 
 
 def missing(*classes: ClassInfo, target: float | None) -> list[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from simulator.cluster.lower.exits import survival
-from simulator.cluster.lowered import Deployment, Exits, Floats, Kind, Phase, Service
-from simulator.errors import ScenarioError
+from simulator.cluster.lowered import Deployment, Exits, Floats, Kind, Lowered, Phase, Service
 from simulator.scenario import Scenario
+from simulator.scenario.workload import Closed
 from simulator.workload import mean_rate
-
-MOST_REQUESTS = 4e7
-"""Requests of one service in one replication; each takes about half a kilobyte while the run lasts."""
+from simulator.workload.clock import Clock
+from simulator.workload.process import Binding, Place
+from simulator.workload.registry import PROCESSES
+from simulator.workload.shapes import shapes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,20 @@ def _shrinking(phase: Phase, exits: Exits | None, deployment: Deployment, first:
     return total
 
 
+def expected_requests(service: Service, lowered: Lowered, folder: Path, problem: Place | None = None) -> float:
+    """About how many requests come in one replication; of a closed load at most so many."""
+    workload = service.workload
+    if not isinstance(workload, Closed):
+        rate = mean_rate(workload, lowered.duration_s, folder, service=service.info.name, problem=problem)
+        return (rate or 0.0) * lowered.duration_s
+    think_s = workload.think if isinstance(workload.think, float) else workload.think.mean
+    most = max(
+        min(portion.rate for portion in capacities(service, deployment, lowered.overlap))
+        for deployment in service.deployments
+    )
+    return min(workload.clients / think_s if think_s > 0 else most, most) * lowered.duration_s
+
+
 def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
     """Statements about portions that are offered more than they can carry (allowed, but the reader must know)."""
     name = service.info.name
@@ -95,12 +111,6 @@ def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
         service=name,
         problem=scenario.source.problem,
     )
-    if offered is not None and offered * scenario.run.duration > MOST_REQUESTS:
-        message = (
-            f"about {offered * scenario.run.duration:.2g} requests in this run, at most {MOST_REQUESTS:.0e} are "
-            "simulated at once: shorten run.duration or lower the load"
-        )
-        raise ScenarioError(scenario.source.problem(("services", name, "workload"), message))
     if offered is None:
         return []
     overlap = scenario.cluster.network is not None and scenario.cluster.network.overlap
@@ -148,13 +158,16 @@ def _ends(service: Service, duration: float) -> list[float]:
 
 
 def _rate_between(scenario: Scenario, service: Service, start_s: float, end_s: float) -> float:
-    """Mean offered rate of an open load in a window [1/s]."""
+    """Mean offered rate of an open load in a window [1/s].
+
+    The load is bound to the whole run, for a trace may well begin after a window that it does not fill.
+    """
     start_s, end_s = min(start_s, scenario.run.duration), min(end_s, scenario.run.duration)
-    if end_s <= start_s:
+    bind = PROCESSES[service.workload.process].bind
+    if end_s <= start_s or bind is None:
         return 0.0
-    counts = [
-        (mean_rate(service.workload, until, scenario.source.folder, service=service.info.name) or 0.0) * until
-        for until in (start_s, end_s)
-        if until > 0
-    ]
-    return (counts[-1] - (counts[0] if len(counts) > 1 else 0.0)) / (end_s - start_s)
+    source = scenario.source
+    process = bind(service.workload, Binding(source.folder, service.info.name, source.problem))
+    clock = Clock(shapes_of(service.workload), scenario.run.duration)
+    before = process.expected(clock, start_s) if start_s > 0 else 0.0
+    return (process.expected(clock, end_s) - before) / (end_s - start_s)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.cluster.lower.layers import ModelCosts, placed
 from simulator.cluster.lowered import Exits, Ints
-from simulator.costs.early_exit import ExitTable, ProfileTable, correct, fires, load_table
+from simulator.costs.early_exit.sources import ExitSource, source_of
 from simulator.errors import ScenarioError
 from simulator.scenario.deployment import Deployment
-from simulator.scenario.exits import ProfileExits
 
 Bools = NDArray[np.bool_]
 
@@ -37,26 +35,16 @@ class ModelExits:
         return () if ramps is None else ramps.layers(self.layers)
 
     @cached_property
-    def table(self) -> ExitTable | ProfileTable | None:
-        """Exit rows with one column per ramp and one for the model's end; None when nothing is said of exits."""
+    def source(self) -> ExitSource | None:
+        """Exit rows with one exit per ramp and one for the model's end; None when nothing is said of exits."""
         written = self.costs.model.exits
         if written is None:
             return None
         self._check_ramps()
-        if isinstance(written, ProfileExits):
-            return ProfileTable(written.profile[: len(self.ramps)]) if self.ramps else None
-        scenario = self.costs.scenario
-        try:
-            table = load_table(scenario.source.folder / written.table)
-        except ScenarioError as error:
-            raise placed(scenario, ("models", self.costs.name, "exits", "table"), error) from None
-        if table.exits != len(self.ramps) + 1:
-            message = (
-                f"has {table.exits} exits, the model {len(self.ramps)} ramps and its end: "
-                "say `ramps: after` accordingly"
-            )
-            raise ScenarioError(scenario.source.problem(("models", self.costs.name, "exits", "table"), message))
-        return table
+        return source_of(written, self.costs.scenario.source.folder, self.ramps, self.layers, self._placed)
+
+    def _placed(self, path: tuple[str, ...], error: ScenarioError) -> ScenarioError:
+        return placed(self.costs.scenario, ("models", self.costs.name, "exits", *path), error)
 
     def _check_ramps(self) -> None:
         """Ramps and profile fit the layers (the loader cannot know them for measured models)."""
@@ -69,20 +57,14 @@ class ModelExits:
     @cached_property
     def lowered(self) -> Exits | None:
         """Rows of the table as the engines need them."""
-        if self.table is None:
-            return None
-        right = np.full((self.table.rows, self.layers), np.nan)
-        known = self.table.correct if isinstance(self.table, ProfileTable) else correct(self.table)
-        for column, layer in enumerate((*self.ramps, self.layers)):
-            right[:, layer - 1] = known[:, column]
-        return Exits(self.table.draw, right)
+        return None if self.source is None else Exits(self.source.rows, self.source.correct)
 
     @property
     def accuracy_full(self) -> float | None:
-        """Share of rows that the whole model answers right, where the table tells."""
+        """Share of requests that the whole model answers right, as they are mixed at the start, where rows tell."""
         if self.lowered is None or np.isnan(self.lowered.correct[:, -1]).any():
             return None
-        return float(self.lowered.correct[:, -1].mean())
+        return float(self.lowered.rows.weights(0.0) @ self.lowered.correct[:, -1])
 
     def active(self, deployment: Deployment) -> tuple[int, ...]:
         """Layers whose ramp may answer in this deployment."""
@@ -95,28 +77,14 @@ class ModelExits:
 
     def fires(self, deployment: Deployment) -> Bools:
         """Whether the active ramp after each layer answers each row, shape (rows, layers); the last always does."""
-        if self.table is None:
+        if self.source is None:
             fired = np.zeros((1, self.layers), dtype=bool)
-        else:
-            fired = np.zeros((self.table.rows, self.layers), dtype=bool)
-            active = self.active(deployment)
-            columns = [self.ramps.index(layer) for layer in active]
-            found = self._found(columns)
-            for column, layer in zip(columns, active):
-                fired[:, layer - 1] = found[:, column]
-        fired[:, -1] = True
-        return fired
-
-    def _found(self, columns: list[int]) -> Bools:
-        if not isinstance(self.table, ExitTable):
-            assert self.table is not None
-            return self.table.fires
-        written: Any = self.costs.model.exits
-        rule = written.rule.model_dump()
+            fired[:, -1] = True
+            return fired
         try:
-            return fires(self.table, rule, [*columns, self.table.exits - 1])
+            return self.source.fires(self.active(deployment))
         except ScenarioError as error:
-            raise placed(self.costs.scenario, ("models", self.costs.name, "exits", "rule"), error) from None
+            raise self._placed(("rule",), error) from None
 
 
 def exit_layers(fired: Bools) -> Ints:
@@ -125,9 +93,8 @@ def exit_layers(fired: Bools) -> Ints:
     return first
 
 
-def survival(exits: Exits | None, leave: Ints, first_layer: int, draws: int = 4096) -> float:
-    """Share of the requests that still need layer ``first_layer``."""
+def survival(exits: Exits | None, leave: Ints, first_layer: int, at_s: float = 0.0) -> float:
+    """Share of the requests that arrive at an instant [s] and still need layer ``first_layer``."""
     if exits is None:
         return 1.0
-    rows = exits.draw((np.arange(draws) + 0.5) / draws)
-    return float((leave[rows] >= first_layer).mean())
+    return min(1.0, float(exits.rows.weights(at_s) @ (leave >= first_layer)))

@@ -57,16 +57,32 @@ class ProfileTable:
         """(rows, exits), all NaN: a profile says nothing of answers."""
         return np.full((self.rows, self.exits), np.nan)
 
-    def draw(self, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+    def seeded(self, seed: int, *name: str | int) -> ProfileTable:
+        """Nothing is chosen beyond the uniform numbers."""
+        return self
+
+    def weights(self, arrival_s: float = 0.0) -> NDArray[np.float64]:
+        """(rows,): the share of each row among the requests, at all times; they add up to 1."""
+        return np.diff(np.append(np.concatenate([[0.0], self._bounds]), 1.0))
+
+    def draw(
+        self,
+        uniform: NDArray[np.float64],
+        arrival_s: NDArray[np.float64] | None = None,
+        number: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
         """Row of each request by inverse transform of one uniform number in [0, 1) each.
 
         Row k is drawn where ``p_1 + .. + p_(k-1) <= u < p_1 + .. + p_k`` (exits from 1), row K where u is
-        beyond.
+        beyond. A profile has no order and no drift: instant and number do not matter.
 
         >>> ProfileTable([0.5, 0.25]).draw(np.array([0.0, 0.5, 0.74, 0.75])).tolist()
         [0, 1, 1, 2]
         """
-        return np.searchsorted(self._bounds, uniform, side="right").astype(np.int64)
+        row = np.zeros(len(uniform), dtype=np.int64)
+        for bound in self._bounds:  # a search in a few entries takes longer than comparing with all of them
+            row += uniform >= bound
+        return row
 
     @cached_property
     def _bounds(self) -> NDArray[np.float64]:

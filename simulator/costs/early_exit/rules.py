@@ -102,10 +102,12 @@ def correct(table: ExitTable, exit_index: Ints | None = None) -> Floats:
 
 def agreement(table: ExitTable, exit_index: Ints | None = None) -> Floats:
     """Like ``correct`` with the last exit's prediction in place of the label: for tables that have none."""
-    if table.prediction is None:
-        right = np.full(table.shape, np.nan)
-    else:
+    if table.prediction is not None:
         right = (table.prediction == table.prediction[:, -1:]).astype(np.float64)
+    elif table.agrees is not None:
+        right = table.agrees.astype(np.float64)
+    else:
+        right = np.full(table.shape, np.nan)
     return right if exit_index is None else _at(right, exit_index)
 
 

@@ -1,49 +1,50 @@
-"""Exit tables: for every sample what each exit predicted, and how sure it was.
-
-A table is a csv or csv.gz file with a header and one row per sample. Columns, exits counted from 1, the last
-one being the whole model: ``conf_1 .. conf_K`` (largest softmax probability, 0..1), ``pred_1 .. pred_K``
-(predicted class), or ``preds`` (one digit per exit in one text) instead of the latter; ``label`` (true class)
-and ``split`` are optional. At least confidences or predictions are needed; other columns are left alone.
-"""
+"""Exit tables: for every sample what each exit predicted, and how sure it was. Files are read by ``reading``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.costs.early_exit.columns import Columns, open_columns
 from simulator.errors import Problem, ScenarioError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Array = TypeVar("Array", bound=NDArray[Any])
+Bools = NDArray[np.bool_]
+_COLUMNS = {
+    "confidence": "columns conf_1, conf_2, ..",
+    "prediction": "columns pred_1, pred_2, ..",
+    "label": "column label",
+    "agrees": "columns agree_1, agree_2, ..",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class ExitTable:
     """Measured rows, replayed whole: an input that is hard for one exit is hard for the others too.
 
-    ``confidence`` and ``prediction`` are (rows, exits), ``label`` is (rows,); None where the file has none.
-    Treat the arrays as read-only: they are shared.
+    ``confidence``, ``prediction`` and ``agrees`` are (rows, exits), ``label`` is (rows,); None where the file has none.
+    ``agrees`` is known only in place of predictions. Treat the arrays as read-only: they are shared.
     """
 
     confidence: Floats | None
     prediction: Ints | None
     label: Ints | None
     name: str = "table"
+    agrees: Bools | None = None
 
     def __post_init__(self) -> None:
-        shapes = {array.shape for array in (self.confidence, self.prediction) if array is not None}
+        shapes = {array.shape for array in self._wide if array is not None}
         if len(shapes) != 1:
             raise ScenarioError(
                 Problem(f"needs confidences or predictions of one shape, got {sorted(shapes)}", self.name)
             )
+        if self.prediction is not None and self.agrees is not None:
+            raise ScenarioError(Problem("needs predictions or agreements, not both", self.name))
         (shape,) = shapes
         if len(shape) != 2 or 0 in shape:
             raise ScenarioError(Problem(f"needs at least one row and one exit, got shape {shape}", self.name))
@@ -55,9 +56,12 @@ class ExitTable:
     @cached_property
     def shape(self) -> tuple[int, int]:
         """(rows, exits)."""
-        array = self.confidence if self.confidence is not None else self.prediction
-        assert array is not None
+        array = next(array for array in self._wide if array is not None)
         return array.shape[0], array.shape[1]
+
+    @property
+    def _wide(self) -> tuple[Floats | None, Ints | None, Bools | None]:
+        return self.confidence, self.prediction, self.agrees
 
     @property
     def rows(self) -> int:
@@ -73,127 +77,59 @@ class ExitTable:
         """Row of each request: ``floor(uniform * rows)``, uniform in [0, 1)."""
         return (np.asarray(uniform) * self.rows).astype(np.int64)
 
-
-def load_table(path: Path | str, *, split: str | None = None) -> ExitTable:
-    """Read an exit table from csv or csv.gz; ``split`` keeps the rows whose column ``split`` has that value.
-
-    Raises ScenarioError with file, line and column for everything that is wrong, up to 20 problems at once.
-    """
-    columns = open_columns(Path(path))
-    confidences = _numbered(columns, "conf")
-    predictions = _numbered(columns, "pred")
-    packed = "preds" in columns.cells
-    _check_sets(columns, confidences, predictions, packed)
-    if split is not None:
-        columns = _only(columns, split)
-    problems: list[Problem] = []
-    confidence = _collect(problems, lambda: _confidences(columns, confidences))
-    prediction = _collect(problems, lambda: _predictions(columns, predictions))
-    label = _collect(problems, lambda: _labels(columns))
-    if problems:
-        raise ScenarioError(problems)
-    if confidence is not None and prediction is not None and confidence.shape != prediction.shape:
-        columns.fail("preds", f"{prediction.shape[1]} exits, but there are {confidence.shape[1]} of conf_k")
-    return ExitTable(confidence, prediction, label, name=str(columns.path))
-
-
-def _collect(problems: list[Problem], read: Callable[[], Array | None]) -> Array | None:
-    """What ``read`` gives, or None and its problems added: so that one run reports all of them."""
-    try:
-        return read()
-    except ScenarioError as error:
-        problems.extend(error.problems)
-        return None
-
-
-def _numbered(columns: Columns, stem: str) -> list[str]:
-    """The columns ``stem_1 .. stem_K`` in the order of the file; gaps and a wrong order are refused."""
-    numbers = {name: name[len(stem) + 1 :] for name in columns.cells if name.startswith(f"{stem}_")}
-    found = {name: int(digits) for name, digits in numbers.items() if digits.isascii() and digits.isdecimal()}
-    odd = [name for name, number in found.items() if name != f"{stem}_{number}" or number == 0]
-    if odd:
-        columns.fail(odd[0], f"exits count from 1: {stem}_1, {stem}_2, ..")
-    missing = [name for name in _names(stem, 1, len(found)) if name not in found]
-    if missing:
-        columns.fail(None, f"{_missing(missing)} (found {', '.join(found)})")
-    wanted = _names(stem, 1, len(found))
-    if list(found) != wanted:
-        columns.fail(None, f"exits out of order: {', '.join(found)}; write them as {', '.join(wanted)}")
-    return wanted
-
-
-def _names(stem: str, first: int, last: int) -> list[str]:
-    return [f"{stem}_{k}" for k in range(first, last + 1)]
-
-
-def _missing(names: list[str]) -> str:
-    return f"missing column{'s' * (len(names) > 1)} {', '.join(names)}"
-
-
-def _check_sets(columns: Columns, confidences: list[str], predictions: list[str], packed: bool) -> None:
-    if not (confidences or predictions or packed):
-        found = ", ".join(columns.cells)
-        columns.fail(None, f"missing columns conf_1, conf_2, .. or pred_1, pred_2, .. or preds; found: {found}")
-    if packed and predictions:
-        columns.fail("preds", "give the predictions once: either preds or pred_1, pred_2, ..")
-    if confidences and predictions and len(confidences) != len(predictions):
-        fewer, more = sorted((confidences, predictions), key=len)
-        lacking = _names(fewer[0][:4], len(fewer) + 1, len(more))
-        columns.fail(None, f"{_missing(lacking)}: as many conf_k as pred_k are needed")
-
-
-def _only(columns: Columns, split: str) -> Columns:
-    if "split" not in columns.cells:
-        columns.fail(None, f"missing column split, needed to select {split!r}")
-    kept = [i for i, value in enumerate(columns.cells["split"]) if value == split]
-    if not kept:
-        known = ", ".join(sorted(set(columns.cells["split"])))
-        columns.fail("split", f"no row has split {split!r} (known: {known})")
-    return columns.take(kept)
-
-
-def _confidences(columns: Columns, names: list[str]) -> Floats | None:
-    if not names:
-        return None
-    array = columns.floats(names)
-    bad = ~((array >= 0.0) & (array <= 1.0))
-    if bad.any():
-        columns.fail_cells(names, np.argwhere(bad), "must be a number within 0..1")
-    return array
-
-
-def _predictions(columns: Columns, names: list[str]) -> Ints | None:
-    if "preds" in columns.cells:
-        return _packed(columns)
-    return _whole_numbers(columns, names) if names else None
-
-
-def _labels(columns: Columns) -> Ints | None:
-    return _whole_numbers(columns, ["label"])[:, 0] if "label" in columns.cells else None
-
-
-def _whole_numbers(columns: Columns, names: list[str]) -> Ints:
-    array = columns.floats(names)
-    bad = ~(np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) < 2.0**53))
-    if bad.any():
-        columns.fail_cells(names, np.argwhere(bad), "must be a whole number (a class)")
-    return array.astype(np.int64)
-
-
-def _packed(columns: Columns) -> Ints:
-    """``"0110"`` -> 0, 1, 1, 0: one digit per exit, the same number in every row."""
-    texts = columns.cells["preds"]
-    exits = len(texts[0])
-    bad = [i for i, text in enumerate(texts) if len(text) != exits or not (text.isascii() and text.isdecimal())]
-    if bad or not exits:
-        columns.fail_cells(
-            ["preds"],
-            _first_column(bad or [0]),
-            f"must be {max(exits, 1)} digits, one per exit, as in the first row",
+    def only(self, exits: Sequence[int]) -> ExitTable:
+        """Only these exits, counted from 0, in this order; the last must stay the last, as the whole model."""
+        columns = list(exits)
+        if not columns or columns[-1] != self.exits - 1:
+            raise ScenarioError(Problem("the last exit, the whole model, cannot be left out", self.name))
+        return ExitTable(
+            None if self.confidence is None else self.confidence[:, columns],
+            None if self.prediction is None else self.prediction[:, columns],
+            self.label,
+            self.name,
+            None if self.agrees is None else self.agrees[:, columns],
         )
-    digits = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8)
-    return (digits.reshape(len(texts), exits) - ord("0")).astype(np.int64)
+
+    def take(self, rows: Ints) -> ExitTable:
+        """Only these rows, in this order."""
+        return ExitTable(
+            None if self.confidence is None else self.confidence[rows],
+            None if self.prediction is None else self.prediction[rows],
+            None if self.label is None else self.label[rows],
+            self.name,
+            None if self.agrees is None else self.agrees[rows],
+        )
 
 
-def _first_column(rows: Iterable[int]) -> Ints:
-    return np.array([(row, 0) for row in rows], dtype=np.int64)
+def joined(tables: Sequence[ExitTable]) -> ExitTable:
+    """The rows of several tables one after another; they must tell the same of the same number of exits.
+
+    >>> half = ExitTable(np.full((2, 3), 0.5), None, None)
+    >>> joined([half, half, half]).shape
+    (6, 3)
+    """
+    first = tables[0]
+    for table in tables[1:]:
+        if table.exits != first.exits:
+            message = f"has {table.exits} exits, but {first.name} has {first.exits}: a mix needs the same exits"
+            raise ScenarioError(Problem(message, table.name))
+        for what, columns in _COLUMNS.items():
+            has, wanted = getattr(table, what) is not None, getattr(first, what) is not None
+            if has != wanted:
+                lacking, having = (first, table) if has else (table, first)
+                raise ScenarioError(Problem(f"has no {columns}, but {having.name} has", lacking.name))
+    if len(tables) == 1:
+        return first
+    return ExitTable(
+        _stacked([table.confidence for table in tables]),
+        _stacked([table.prediction for table in tables]),
+        _stacked([table.label for table in tables]),
+        " + ".join(table.name for table in tables),
+        _stacked([table.agrees for table in tables]),
+    )
+
+
+def _stacked(arrays: Sequence[NDArray[Any] | None]) -> Any:
+    """The arrays one below the other; None where there are none."""
+    known = [array for array in arrays if array is not None]
+    return np.concatenate(known) if known else None

@@ -75,7 +75,14 @@ def test_where_each_row_of_a_profile_leaves(mode: str, leave: list[int]) -> None
     made = service(exiting(mode, halves()))
     assert made.deployments[0].exit_layer.tolist() == leave
     assert made.exits is not None
-    assert made.exits.draw(np.array([0.0, 0.1, 0.299, 0.31, 0.61, 0.99])).tolist() == [0, 1, 1, 2, 3, 3]
+    assert made.exits.rows.draw(np.array([0.0, 0.1, 0.299, 0.31, 0.61, 0.99]), np.zeros(6), np.arange(6)).tolist() == [
+        0,
+        1,
+        1,
+        2,
+        3,
+        3,
+    ]
     assert np.isnan(made.exits.correct).all()
 
 

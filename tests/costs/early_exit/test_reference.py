@@ -16,6 +16,7 @@ from simulator.costs.early_exit import (
     fires,
     first_exit,
     load_table,
+    score,
     survival,
 )
 
@@ -94,6 +95,27 @@ def test_sst2_survival(threshold: float, running: list[float]) -> None:
     one = table(SST2)
     remaining = survival(first_exit(fires(one, {"confidence": threshold})), one.exits)
     assert list(remaining[: len(running)]) == near_all(running, 3)
+
+
+def test_sst2_carries_two_points_of_accuracy() -> None:
+    one = score(table(SST2), {"confidence": 0.8})
+    assert one.accuracy is not None
+    assert one.accuracy.half_width == pytest.approx(0.0216, abs=0.0015)
+    assert one.basis.startswith("872 rows: accuracy 88.0% within +-2.")
+
+
+def test_scores_of_tables_are_those_of_the_note() -> None:
+    conf = score(table(SST2), {"confidence": 0.9})
+    assert conf.accuracy is not None
+    assert (conf.accuracy.value, conf.mean_layers.value) == (near(0.8945, 4), near(7.01, 2))
+    imdb = score(table(IMDB), {"patience": 2}, at=IMDB_LAYERS.tolist())
+    assert imdb.accuracy is not None
+    assert (imdb.accuracy.value, imdb.mean_layers.value) == (near(0.8149, 4), near(4.70, 2))
+    vit = score(table(VIT), {"confidence": 0.95})
+    assert vit.accuracy is None
+    assert vit.agreement is not None
+    assert (vit.agreement.value, vit.mean_layers.value) == (near(0.900, 3), near(7.72, 2))
+    assert vit.basis.startswith("7557 rows: agreement 90.0%")
 
 
 def test_sst2_with_ramps_at_cuts_only() -> None:

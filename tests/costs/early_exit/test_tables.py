@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.costs.early_exit import ExitTable, load_table
+from simulator.costs.early_exit import ExitTable, agreement, correct, joined, load_table
 from simulator.errors import ScenarioError
 
 GOOD = "conf_1,conf_2,pred_1,pred_2,label\n0.9,0.8,1,0,1\n0.6,0.7,0,0,0\n"
@@ -112,6 +112,10 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "letters in texts": ("preds\n010\n0x1\n", ":3: preds: must be 3 digits"),
     "empty text": ('preds,label\n"",1\n', ":2: preds: must be 1 digits"),
     "texts and confidences": ("preds,conf_1\n010,1\n", "preds: 3 exits, but there are 1 of conf_k"),
+    "agreements beside predictions": ("agree_1,preds\n1,0\n", "agree_1: agreements follow from the predictions"),
+    "agreements neither": ("agree_1,agree_2\n0.5,1\n", ":2: agree_1: must be 1 (agrees with the last exit) or 0"),
+    "last disagrees": ("agree_1,agree_2\n1,0\n", ":2: agree_2: must be 1 (agrees with the last exit) or 0, the last"),
+    "fewer agreements": ("conf_1,conf_2,agree_1\n1,1,1\n", "missing column agree_2: as many conf_k as agree_k"),
     "quote": ('conf_1\n"0.5\n', "is not a csv file"),
     "binary": (b"\x00\x01\x02conf", "is not a text file"),
     "latin": ("conf_1,grün\n1,1\n".encode("latin-1"), "is not a text file"),
@@ -157,3 +161,44 @@ def test_rows_are_drawn_evenly() -> None:
     table = ExitTable(np.full((4, 1), 0.5), None, None)
     assert table.draw(np.array([0.0, 0.249, 0.25, 0.5, 0.999])).tolist() == [0, 0, 1, 2, 3]
     assert table.draw(np.array([np.nextafter(1.0, 0.0)])).tolist() == [3]
+
+
+def test_agreements_take_the_place_of_predictions(tmp_path: Path) -> None:
+    table = load_table(written(tmp_path, "conf_1,conf_2,agree_1,agree_2\n0.9,0.8,1,1\n0.6,0.7,0,1\n"))
+    assert table.prediction is None
+    assert agreement(table).tolist() == [[1, 1], [0, 1]]
+    assert agreement(table, np.array([0, 0])).tolist() == [1, 0]
+    assert np.isnan(correct(table)).all()
+    alone = load_table(written(tmp_path, "agree_1,agree_2\n0,1\n"))
+    assert alone.shape == (1, 2)
+    with pytest.raises(ScenarioError, match="not both"):
+        ExitTable(None, np.zeros((1, 2), dtype=np.int64), None, agrees=np.ones((1, 2), dtype=np.bool_))
+
+
+def test_rows_can_be_taken_and_tables_joined() -> None:
+    half = ExitTable(np.array([[0.1, 0.2], [0.3, 0.4]]), np.array([[1, 1], [0, 1]]), np.array([1, 0]), "half")
+    both = joined([half.take(np.array([1])), half])
+    assert both.confidence is not None
+    assert both.prediction is not None
+    assert both.label is not None
+    assert both.confidence.tolist() == [[0.3, 0.4], [0.1, 0.2], [0.3, 0.4]]
+    assert both.prediction.tolist() == [[0, 1], [1, 1], [0, 1]]
+    assert both.label.tolist() == [0, 1, 0]
+    assert (both.agrees, both.name) == (None, "half + half")
+    assert joined([half]) is half
+    last = half.only([1])
+    assert last.confidence is not None
+    assert last.confidence.tolist() == [[0.2], [0.4]]
+    with pytest.raises(ScenarioError, match="half: the last exit, the whole model, cannot be left out"):
+        half.only([0])
+
+
+def test_tables_that_tell_different_things_cannot_be_joined() -> None:
+    one = ExitTable(np.full((2, 2), 0.5), None, np.array([0, 1]), "one")
+    with pytest.raises(ScenarioError, match="other: has 3 exits, but one has 2"):
+        joined([one, ExitTable(np.full((2, 3), 0.5), None, np.array([0, 1]), "other")])
+    for first, second in ((one, ExitTable(one.confidence, None, None, "other")),):
+        with pytest.raises(ScenarioError, match="other: has no column label, but one has"):
+            joined([first, second])
+        with pytest.raises(ScenarioError, match="other: has no column label, but one has"):
+            joined([second, first])
