@@ -24,6 +24,7 @@ class Engine(StrEnum):
 
     AUTO = "auto"
     SIMPY = "simpy"
+    COMPILED = "compiled"
 
 
 def named(text: str) -> Path:

@@ -139,9 +139,7 @@ class TestBeforeTheRun:
         assert said.code == 2
         assert "the name is empty" in said.err
 
-    @pytest.mark.parametrize(
-        "options", [["--table-format", "parquet"], ["--engine", "compiled"], ["--seed", str(2**63)]]
-    )
+    @pytest.mark.parametrize("options", [["--table-format", "parquet"], ["--seed", str(2**63)]])
     def test_options_that_cannot_be_met(self, plan: Plan, asked: Asked, options: list[str]) -> None:
         assert plan("simulate", "a.yaml", *options).code == 2
         assert asked.loaded == {}

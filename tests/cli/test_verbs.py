@@ -129,13 +129,19 @@ class TestSimulate:
         assert plan("simulate", "a.yaml", *options).code == 0
         assert asked.loaded == {"path": Path("a.yaml"), "sets": ["a=1", "b=2"], "variants": ["x"]}
         progress = asked.simulated.pop("progress")
-        assert asked.simulated == {"seed": 5, "engine": "simpy", "replications": 4}
+        assert asked.simulated == {"seed": 5, "engine": "simpy", "replications": 4, "tables": None}
         assert progress is None  # stderr is no terminal here
 
     def test_what_is_not_asked_is_left_to_the_scenario(self, plan: Plan, asked: Asked) -> None:
         plan("simulate", "a.yaml")
         assert list(asked.loaded["sets"]) == list(asked.loaded["variants"]) == []
-        assert asked.simulated == {"seed": None, "engine": None, "replications": None, "progress": None}
+        nothing = {"seed": None, "engine": None, "replications": None, "tables": None, "progress": None}
+        assert asked.simulated == nothing
+
+    def test_tables_are_kept_for_what_is_written(self, plan: Plan, asked: Asked, tmp_path: Path) -> None:
+        for options in (["-o", tmp_path / "out"], ["--timeline", tmp_path / "timeline.json"]):
+            assert plan("simulate", "a.yaml", *options).code == 0
+            assert asked.simulated["tables"] is True
 
     def test_automatic_replications(self, plan: Plan, asked: Asked) -> None:
         plan("simulate", "a.yaml", "--replications", "auto")

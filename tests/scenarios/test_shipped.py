@@ -32,6 +32,9 @@ EXPECTED: dict[str, dict[str | None, bool]] = {
     },
     "windows": {None: True, "constant": True},
     "closed": {None: True, "few": True, "office": True},
+    "early-exit-e3": {None: True, "whole": False, "compact": False, "serial": True, "answer-early": False},
+    "early-exit-drift": {None: False, "mean": False, "replanned": True, "compact": False, "serial": True},
+    "early-exit-mixed-gpus": {None: True, "compact": False, "by-depth": False},
     "mm1": {None: False},
     "mmc": {None: False},
 }
@@ -123,8 +126,27 @@ def check_windows(runs: Variants) -> None:
     assert timeline["attainment"] > 0.99
 
 
+def check_early_exit_e3(runs: Variants) -> None:
+    """Twice the load of the whole model on the same devices; who answers early saves nothing but latency."""
+    goodput = {variant: only_service(run)["goodput"] for variant, run in runs.items()}
+    assert goodput[None] > 2 * goodput["whole"]
+    assert goodput[None] > 1.1 * goodput["compact"]
+    assert goodput["answer-early"] < goodput["whole"]
+    assert only_service(runs[None])["accuracy"] > only_service(runs["whole"])["accuracy"]
+
+
+def check_early_exit_drift(runs: Variants) -> None:
+    """The same devices: cut for the start, for the mean, and anew in every window."""
+    kept = {variant: only_service(run)["attainment"] for variant, run in runs.items()}
+    assert kept[None] < 0.8 < kept["mean"] < 0.99 < kept["replanned"]
+    costs = {only_service(run)["cost_per_hour"] for run in runs.values()}
+    assert max(costs) == pytest.approx(min(costs), rel=0.01)
+
+
 CHECKS: dict[str, Callable[[Variants], None]] = {
     "bursty-code": check_bursty_code,
+    "early-exit-drift": check_early_exit_drift,
+    "early-exit-e3": check_early_exit_e3,
     "closed": check_closed,
     "faults": check_faults,
     "heterogeneous": check_heterogeneous,

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli import options, output
-from simulator.cli.options import Format
+from simulator.cli import compiling, options, output
+from simulator.cli.options import Engine, Format
 
 
 def command(
@@ -41,7 +41,7 @@ def command(
         if name not in loaded.services:
             known = ", ".join(loaded.services)
             raise typer.BadParameter(f"no service {name!r} in {scenario}; there is {known}")
-    with output.progress("searching", quiet) as tick:
+    with output.progress("searching", quiet) as tick, compiling.announced(not quiet and engine is not Engine.SIMPY):
         figures = saturate(loaded, services, together, tick).to_dict()
     if shape is Format.JSON:
         output.emit(to_json(figures))

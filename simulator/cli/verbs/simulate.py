@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli import options, output
-from simulator.cli.options import Format
+from simulator.cli import compiling, options, output
+from simulator.cli.options import Engine, Format
 from simulator.errors import Problem, ScenarioError
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ def command(
         _check_targets(folder, tables, timeline, _files_named(loaded))
     if check and not any(_objectives(loaded)):
         raise ScenarioError(Problem("--check: no service states an slo", file=str(scenario)))
-    with output.progress("simulating", quiet) as tick:
-        result = run(loaded, seed=seed, engine=engine and engine.value, replications=count, progress=tick)
+    keep = True if folder is not None or timeline is not None else None
+    with output.progress("simulating", quiet) as tick, compiling.announced(not quiet and engine is not Engine.SIMPY):
+        result = run(loaded, seed=seed, engine=engine and engine.value, replications=count, tables=keep, progress=tick)
     try:
         _write_files(result, folder, tables, timeline, quiet)
     finally:  # a full disk does not cost the figures
