@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EngineName = Literal["simpy", "compiled"]
 Progress = Callable[[float], None]
 """Called now and then with the simulated time reached [s]."""
+Place = Callable[[Sequence[str | int], str], Problem]
+"""Where in the scenario's text a key stands, with what is to be said of it."""
+PATH = ("run", "engine")
 MOST_REPLICAS = 64**3
 """Replicas of one portion, over all windows, that the compiled engine can hold."""
 
@@ -34,10 +37,10 @@ class Choice:
     reason: str
 
 
-def choose(lowered: Lowered, asked: str) -> Choice:
+def choose(lowered: Lowered, asked: str, place: Place | None = None) -> Choice:
     """The compiled engine unless the scenario needs, or its author asks for, the reference.
 
-    Raises ScenarioError where the compiled one is asked for and cannot.
+    Raises ScenarioError, at ``place`` of ``run.engine``, where the compiled one is asked for and cannot.
     """
     missing = missing_feature(lowered)
     if asked == "simpy":
@@ -45,7 +48,7 @@ def choose(lowered: Lowered, asked: str) -> Choice:
     if asked == "compiled":
         if missing is not None:
             message = f"the compiled engine does not cover {missing}; take simpy or auto"
-            raise ScenarioError(Problem(message, path="run.engine"))
+            raise ScenarioError(Problem(message, path="run.engine") if place is None else place(PATH, message))
         return Choice("compiled", "asked for")
     if missing is not None:
         return Choice("simpy", f"the compiled engine does not cover {missing}")
@@ -54,6 +57,8 @@ def choose(lowered: Lowered, asked: str) -> Choice:
 
 def missing_feature(lowered: Lowered) -> str | None:
     """What of a lowered cluster only the reference engine knows; None when there is nothing."""
+    if any(service.twin for service in lowered.services):
+        return "a twin beside a service"
     if lowered.links:
         return "shared links"
     for service in lowered.services:
@@ -113,6 +118,7 @@ def tallied(
     engine = CompiledEngine(lowered, replication, folder, progress, keep_tables=False)
     frame, tally = engine.tally()
     check_tally(frame, tally)
+    engine.arrays.release()
     arrived, group = {}, 0
     for index, info in enumerate(frame.services):
         count = int(tally.cohort[group : group + len(info.classes)].sum())

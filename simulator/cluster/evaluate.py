@@ -12,7 +12,7 @@ from typing import Any
 from simulator.cluster.engines import Choice, EngineName, choose, recorded, tallied
 from simulator.cluster.lower import lower
 from simulator.cluster.lowered import Lowered
-from simulator.cluster.simulate import Progress, _keeps_tables
+from simulator.cluster.simulate import Progress, keeps_tables
 from simulator.cluster.spread import Spread, cores
 from simulator.errors import Problem, ScenarioError
 from simulator.results import Miss, Result, RunFrame, metrics, tally_metrics
@@ -163,7 +163,7 @@ def _lowered(candidate: Scenario | Candidate) -> tuple[Scenario, Lowered]:
 
 def _simulated(scenario: Scenario, lowered: Lowered, replications: int) -> Evaluation:
     choice = choose(lowered, scenario.run.engine)
-    tables = _needs_tables(scenario, choice) and _keeps_tables(scenario, lowered, choice, asked=False)
+    tables = _needs_tables(scenario, choice) and keeps_tables(scenario, lowered, choice, asked=False)
     frames, figures, folder = [], [], scenario.source.folder
     for number in range(replications):
         if tables:

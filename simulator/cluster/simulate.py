@@ -45,8 +45,8 @@ def simulate(
     if not scenario.services:
         raise ScenarioError(scenario.source.problem(("services",), "there is no service to simulate"))
     lowered = lower(scenario)
-    choice = choose(lowered, run.engine)
-    keep = _keeps_tables(scenario, lowered, choice, tables)
+    choice = choose(lowered, run.engine, scenario.source.problem if engine is None else None)
+    keep = keeps_tables(scenario, lowered, choice, tables)
     runs: list[RunFrame] = []
     figures, warnings = [], []
     for number in range(_most_replications(scenario)):
@@ -98,7 +98,7 @@ def _simulated(progress: Progress | None, lowered: Lowered) -> Progress | None:
     return lambda now: progress(min(now / lowered.duration_s, 1.0))
 
 
-def _keeps_tables(scenario: Scenario, lowered: Lowered, choice: Choice, asked: bool | None) -> bool:
+def keeps_tables(scenario: Scenario, lowered: Lowered, choice: Choice, asked: bool | None) -> bool:
     """Whether tables are kept: where they are asked for or needed, and unasked while they are small."""
     expected = sum(
         expected_requests(service, lowered, scenario.source.folder, scenario.source.problem)

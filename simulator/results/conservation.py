@@ -83,10 +83,12 @@ def _check_latencies(tally: Tally, group: int, where: str) -> None:
     measured, left = int(bins.sum()), int(tally.exits[group, 1:].sum())
     _demand(measured == done, f"{done} completed but {measured} latencies (cohort, {where})")
     _demand(left == done and not tally.exits[group, 0], f"{done} completed but {left} exit layers (cohort, {where})")
-    highest, top = int(np.flatnonzero(bins).max(initial=0)), float(tally.latency_max[group])
+    used = np.flatnonzero(bins != 0)
+    highest, top = int(used.max(initial=0)), float(tally.latency_max[group])
     _demand(highest == bin_of(top), f"the largest latency is {top!r} s, the highest bin {highest} (cohort, {where})")
-    _demand(not tally.parts_bins[group][bins == 0].any(), f"a bin without requests has parts ({where})")
-    parts_s, latency_s = tally.parts_bins[group].sum(), tally.latency_sum[group]
+    parts, mine = tally.parts_bins[group], tally.parts_bins[group, used]
+    _demand(np.count_nonzero(parts) == np.count_nonzero(mine), f"a bin without requests has parts ({where})")
+    parts_s, latency_s = mine.sum(), tally.latency_sum[group]
     _check_equal("the sum of parts", parts_s, "the sum of latencies", latency_s, f"cohort, {where}")
 
 

@@ -55,7 +55,7 @@ def _latency(tally: Tally, groups: slice) -> Json:
 def _breakdown(tally: Tally, groups: slice) -> Json:
     """Mean seconds of each part, of all and of those in the bin of the p99 and above."""
     counts = tally.latency_bins[groups].sum(axis=0)
-    used = np.flatnonzero(counts)  # a few hundred of the bins: the others have no parts
+    used = np.flatnonzero(counts != 0)  # a few hundred of the bins: the others have no parts
     parts, p99 = tally.parts_bins[groups, used].sum(axis=0), sketch.bin_at(counts, QUANTILES["p99"])
     slow = used >= (p99 or 0)
     return {

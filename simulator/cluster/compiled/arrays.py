@@ -13,9 +13,12 @@ from simulator.cluster.compiled.feed import CHUNK
 from simulator.cluster.compiled.loop import FIRST_NUMBER
 from simulator.cluster.compiled.shape import Shape
 from simulator.cluster.lowered import Lowered
+from simulator.errors import Problem, ScenarioError
 from simulator.results.sketch import BINS
 
 Array = NDArray[Any]
+MOST_INSIDE = 1 << 24
+"""Requests inside at one time; each takes about 350 bytes."""
 INFINITY = float("inf")
 
 
@@ -191,7 +194,18 @@ class Arrays:
             self.out_i, self.out_t = _longer(self.out_i, out), _longer(self.out_t, out)
         self.bind()
 
+    def release(self) -> None:
+        """Let go of all arrays: views and engine refer to one another, so a collector would find them late."""
+        self.__dict__.clear()
+
     def _more_slots(self) -> None:
+        if len(self.requests) > MOST_INSIDE:
+            raise ScenarioError(
+                Problem(
+                    f"more than {MOST_INSIDE:,} requests are inside at {self.clock[c.T_NOW]:g}s: the load is above what "
+                    "is deployed; lower it, shorten run.duration or bound the queue (queue: {capacity: ..})"
+                )
+            )
         old, free = len(self.requests), int(self.g[c.G_FREE])
         for name in ("requests", "times", "dues", "numbers"):
             setattr(self, name, _longer(getattr(self, name), old + 1))

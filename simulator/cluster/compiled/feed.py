@@ -81,19 +81,19 @@ class OpenFeed:
         n, spec = len(arrival), self.service
         times, codes = coming_t[:, self.index, :n], coming_i[:, self.index, :n]
         times[ARRIVAL] = arrival
-        codes[GROUP] = self.group
+        if not self._made:  # what never changes
+            coming_i[GROUP, self.index], coming_i[DEPLOYMENT, self.index] = self.group, 0
         if self._class is None:
             np.add(arrival, self._slo[0], out=times[DEADLINE])
         else:
             kind = class_indices(spec.class_shares, uniform(self._class, (n,)))
-            codes[GROUP] += kind
+            np.add(kind, self.group, out=codes[GROUP])
             np.add(arrival, self._slo[kind], out=times[DEADLINE])
         if self._row is None or self._rows is None:
             codes[ROW] = 0
         else:
             codes[ROW] = self._rows.draw(uniform(self._row, (n,)), arrival, np.arange(self._made, self._made + n))
         if len(self._starts) == 1:
-            codes[DEPLOYMENT] = 0
             np.take(self._leave[0], codes[ROW], out=codes[LEAVE])
         else:
             codes[DEPLOYMENT] = np.searchsorted(self._starts, arrival, side="right") - 1

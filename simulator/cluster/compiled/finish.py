@@ -17,6 +17,7 @@ from simulator.cluster.compiled.columns import (
     B_START,
     B_TAIL,
     F_ANSWER,
+    F_ENTERED,
     F_FINISH,
     F_SERVICE,
     G_FREE,
@@ -29,7 +30,11 @@ from simulator.cluster.compiled.columns import (
     H_ORDINAL,
     H_PORTION,
     H_TRANSFERS,
+    L_BANDS,
     L_IDLE,
+    L_QUEUE,
+    L_SIZE,
+    L_STATION,
     P_BATCH,
     P_BUFFER,
     P_BUFFERED,
@@ -42,21 +47,29 @@ from simulator.cluster.compiled.columns import (
     P_UNDER_HEAD,
     P_UNDER_TAIL,
     PORTION_SHIFT,
+    Q_HEAD,
+    Q_SIZE,
+    Q_TAIL,
+    Q_WAITS,
     R_CLIENT,
     R_LEAVE,
     R_LIVE,
     R_NEXT,
     R_OUTCOME,
+    R_PREV,
     R_SERVICE,
     S_AT_ONCE,
     S_BITS,
     S_CLOSED,
     S_KINDS,
+    S_LINE,
     S_MODE,
     S_SERIAL,
     S_SERVICE,
     S_SET,
+    S_SHARED,
     S_SUCCESSOR,
+    S_WAITING,
     S_WINDOWED,
     SERVICE_SHIFT,
     T_NOW,
@@ -160,6 +173,30 @@ def complete(  # type: ignore[no-untyped-def]
     serial = stations[s, S_SERIAL]
     head, tail, survivors = -1, -1, 0
     r = batches[b, B_HEAD]
+    if mode <= AT_CUT and not windowed and not closed:
+        # The plain case, where nobody has an answer yet and no one else hears of it, spelt out for speed.
+        served_here = counting and (serial or (stations[s, S_AT_ONCE] and not g[G_OVERLAP]))
+        while r >= 0:
+            after = requests[r, R_NEXT]
+            if is_last or (mode == AT_CUT and requests[r, R_LEAVE] <= last_layer):
+                times[r, F_FINISH] = now
+                requests[r, R_OUTCOME] = COMPLETED
+                if counting:
+                    times[r, F_SERVICE] += seconds
+                    note_answer(
+                        g, clock, requests, times, services, counts, sums, latency_bins, part_bins, exits, right, r
+                    )
+                free_slot(g, free, requests, times, out_t, out_i, r)
+            else:
+                survivors += 1
+                if tail < 0:
+                    head = r
+                else:
+                    requests[known(tail), R_NEXT] = r
+                tail = r
+                if served_here:
+                    times[r, F_SERVICE] += seconds
+            r = after
     while r >= 0:
         after = requests[r, R_NEXT]
         goes_on = not is_last
@@ -190,7 +227,7 @@ def complete(  # type: ignore[no-untyped-def]
                     note_answer(
                         g, clock, requests, times, services, counts, sums, latency_bins, part_bins, exits, right, r
                     )
-            elif serial and counting:
+            elif counting and goes_on and (serial or (stations[s, S_AT_ONCE] and not g[G_OVERLAP])):
                 times[r, F_SERVICE] += seconds
         if goes_on:
             survivors += 1
@@ -251,6 +288,33 @@ def complete(  # type: ignore[no-untyped-def]
 
 
 @hot
+def append(lines, stations, queues, waits, requests, times, dues, batches, line, b, now):  # type: ignore[no-untyped-def]
+    """The survivors of a batch join a line together: they are linked already, in their order."""
+    q = known(lines[line, L_QUEUE])
+    r = known(batches[b, B_HEAD])
+    before = queues[q, Q_TAIL]
+    if queues[q, Q_SIZE] == 0:
+        queues[q, Q_HEAD] = r
+    else:
+        requests[known(before), R_NEXT] = r
+    has_dues = queues[q, Q_WAITS]
+    count = 0
+    while r >= 0:
+        requests[r, R_PREV] = before
+        times[r, F_ENTERED] = now
+        if has_dues:
+            for kind in range(waits.shape[1]):
+                dues[r, kind] = now + waits[q, kind]
+        before = r
+        r = requests[r, R_NEXT]
+        count += 1
+    queues[q, Q_TAIL] = before
+    queues[q, Q_SIZE] += count
+    lines[line, L_SIZE] += count
+    stations[known(lines[line, L_STATION]), S_WAITING] += count
+
+
+@hot
 def arrive(  # type: ignore[no-untyped-def]
     g, clock, lists, free, requests, times, dues, numbers, queues, waits, lines, stations, services, replicas, batches,
     spans, free_batches, phases, bands, opens, statics, fires, idle, busy, pool_busy, row_t, out_t, out_i, b, now,
@@ -258,8 +322,14 @@ def arrive(  # type: ignore[no-untyped-def]
     """Survivors of batch ``b`` enter the next portion; a sender that waited for that is idle again."""
     replica = known(batches[b, B_REPLICA])
     s = known(replicas[replica, P_STATION])
-    if not g[G_TABLES]:
+    if not g[G_TABLES] and (g[G_OVERLAP] or not stations[s, S_AT_ONCE]):
         note_transfer(requests, times, batches, spans, b, now)
+    after = stations[s, S_SUCCESSOR]
+    if not stations[s, S_WINDOWED] and stations[after, S_SHARED] and lines[stations[after, S_LINE], L_BANDS] == 1:
+        line = known(stations[after, S_LINE])
+        append(lines, stations, queues, waits, requests, times, dues, batches, line, b, now)
+        touch(g, lists, lines, line)
+        batches[b, B_HEAD] = -1
     r = batches[b, B_HEAD]
     while r >= 0:
         after = requests[r, R_NEXT]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from simulator.cluster.compiled.clients import new_request, plan_client
 from simulator.cluster.compiled.columns import (
+    A_ARRIVED,
     AGAIN,
     ANSWER,
     APPLY,
@@ -18,8 +19,11 @@ from simulator.cluster.compiled.columns import (
     COMPLETE,
     CONTROL,
     DISPATCH,
+    F_ANSWER,
+    F_ARRIVAL,
     F_DEADLINE,
     F_FINISH,
+    F_PARTS,
     G_BATCH_ROWS,
     G_BOUNDED,
     G_COHORT,
@@ -43,9 +47,12 @@ from simulator.cluster.compiled.columns import (
     G_UNSETTLED,
     G_URGENT,
     GROW,
+    L_BANDS,
     L_DIRTY,
     L_IDLE,
+    L_LEAST,
     L_LINGERS,
+    L_QUEUE,
     L_SIZE,
     L_STATION,
     MORE_ARRIVALS,
@@ -53,13 +60,17 @@ from simulator.cluster.compiled.columns import (
     NEXT,
     OVER,
     Q_TAIL,
+    R_ATTEMPTS,
     R_CLIENT,
+    R_COHORT,
     R_DEPLOYMENT,
     R_GROUP,
     R_LEAVE,
     R_LIVE,
     R_NUMBER,
+    R_OUTCOME,
     R_ROW,
+    R_SEQ,
     R_SERVICE,
     S_CAPACITY,
     S_LINE,
@@ -79,7 +90,9 @@ from simulator.cluster.compiled.columns import (
     T_LIMIT,
     T_MARK,
     T_NOW,
+    T_WARMUP,
     TICK,
+    V_ARRIVED,
     V_AT,
     V_CLOSED,
     V_COUNT,
@@ -92,12 +105,14 @@ from simulator.cluster.compiled.enter import DIRTY, LINGERING, admit, touch
 from simulator.cluster.compiled.events import remove_first
 from simulator.cluster.compiled.finish import arrive, complete, end_request, free_batch
 from simulator.cluster.compiled.jit import cold, hot, known
-from simulator.cluster.compiled.queues import newest_queue, unlink
+from simulator.cluster.compiled.measure import INSIDE
+from simulator.cluster.compiled.queues import newest_queue, push, unlink
 from simulator.cluster.compiled.serve import serve
 from simulator.results.record import Outcome
 
 REJECTED = int(Outcome.REJECTED)
 INFINITY = float("inf")
+NAN = float("nan")
 CHECK_EVERY = 4096
 """Rounds between two looks at the clock, as in the reference."""
 MOST_STANDING = 24
@@ -144,6 +159,80 @@ def pass_time(g, clock, now):  # type: ignore[no-untyped-def]
     clock[T_COHORT] += g[G_COHORT] * (now - clock[T_MARK])
     clock[T_MARK] = now
     clock[T_NOW] = now
+
+
+@hot
+def join_ahead(  # type: ignore[no-untyped-def]
+    g, clock, lists, free, requests, times, dues, numbers, queues, waits, lines, timers, stations, services, coming_t,
+    coming_i, bands, counts, s, soonest,
+):  # fmt: skip
+    """Arrivals before the next event join the one queue they can, up to the first for which somebody may be ready.
+
+    The same as :func:`enter.admit` for each of them, with all that they share kept in registers: this is the hottest
+    loop of the engine.
+    """
+    at, count, columns = known(services[0, V_AT]), services[0, V_COUNT], g[G_NUMBERS]
+    line = known(stations[s, S_LINE])
+    queue = known(lines[line, L_QUEUE])
+    sorted_in, tallies = lines[line, L_BANDS] > 1, not g[G_TABLES]
+    watching, least, timer = lines[line, L_IDLE] > 0, lines[line, L_LEAST], timers[line]
+    size, slots, number, row = lines[line, L_SIZE], known(g[G_FREE]), services[0, V_ARRIVED], g[G_SEQ]
+    inside, cohort, mark = g[G_INSIDE], g[G_COHORT], clock[T_MARK]
+    area, cohort_area = clock[T_INSIDE], clock[T_COHORT]
+    warmup, duration = clock[T_WARMUP], clock[T_DURATION]
+    first = size
+    while at < count:
+        now = coming_t[ARRIVAL, 0, at]
+        if now >= soonest:
+            break
+        slots -= 1
+        r = known(free[known(slots)])
+        group = known(coming_i[GROUP, 0, at])
+        requests[r, R_LIVE] = 1
+        requests[r, R_SERVICE] = 0
+        requests[r, R_GROUP] = group
+        requests[r, R_ROW] = coming_i[ROW, 0, at]
+        requests[r, R_LEAVE] = coming_i[LEAVE, 0, at]
+        requests[r, R_DEPLOYMENT] = 0
+        requests[r, R_NUMBER] = number
+        requests[r, R_SEQ] = row
+        requests[r, R_ATTEMPTS] = 1
+        requests[r, R_OUTCOME] = INSIDE
+        times[r, F_ARRIVAL] = now
+        times[r, F_DEADLINE] = coming_t[DEADLINE, 0, at]
+        times[r, F_FINISH] = NAN
+        times[r, F_ANSWER] = NAN
+        for column in range(columns):
+            numbers[r, column] = coming_t[FIRST_NUMBER + column, 0, at]
+        if tallies:
+            for part in range(5):
+                times[r, F_PARTS + part] = 0.0
+            counts[group, A_ARRIVED] += 1
+            area += inside * (now - mark)
+            cohort_area += cohort * (now - mark)
+            inside += 1
+            counted = warmup <= now < duration
+            requests[r, R_COHORT] = counted
+            cohort += counted
+        mark = now
+        q = queue + bands[group] if sorted_in else queue
+        push(queues, waits, requests, times, dues, known(q), r, now)
+        at += 1
+        number += 1
+        row += 1
+        size += 1
+        if watching and (size >= least or timer <= now):
+            touch(g, lists, lines, line)
+            break
+    services[0, V_AT], services[0, V_ARRIVED] = at, number
+    g[G_FREE], g[G_SEQ] = slots, row
+    lines[line, L_SIZE] = size
+    stations[s, S_WAITING] += size - first
+    g[G_INSIDE], g[G_COHORT] = inside, cohort
+    clock[T_INSIDE], clock[T_COHORT] = area, cohort_area
+    if size > first:
+        clock[T_MARK] = mark
+        clock[T_NOW] = mark
 
 
 @cold
@@ -249,6 +338,7 @@ def advance(  # type: ignore[no-untyped-def]
     entry = known(services[0, V_ENTRY])
     # One open load and one queue to join: most arrivals then only join it, and the next one follows at once.
     plain = single and not services[0, V_CLOSED] and not services[0, V_WINDOWED] and stations[entry, S_SHARED]
+    plain = plain and stations[entry, S_CAPACITY] < 0
     while True:
         if g[G_STAGE] == NEXT:
             if g[G_URGENT]:
@@ -259,31 +349,24 @@ def advance(  # type: ignore[no-untyped-def]
                 soonest = clock[T_CONTROL]
                 if g[G_HEAP] and heap_t[0] < soonest:
                     soonest = heap_t[0]
-                at, count = known(services[0, V_AT]), services[0, V_COUNT]
-                while at < count and g[G_DIRTY] == 0 and coming_t[ARRIVAL, 0, at] < soonest:
-                    now = coming_t[ARRIVAL, 0, at]
-                    pass_time(g, clock, now)
-                    r = next_request(g, free, requests, times, numbers, coming_t, coming_i, 0, at)
-                    admit(
-                        g, clock, lists, requests, times, dues, numbers, queues, waits, lines, stations, services,
-                        replicas, batches, bands, opens, statics, counts, timers, r, now,
-                    )  # fmt: skip
-                    at += 1
-                services[0, V_AT] = at
+                join_ahead(
+                    g, clock, lists, free, requests, times, dues, numbers, queues, waits, lines, timers, stations,
+                    services, coming_t, coming_i, bands, counts, entry, soonest,
+                )  # fmt: skip
                 if g[G_DIRTY]:
                     g[G_STAGE] = APPLY
                     continue
             now = clock[T_CONTROL]
             if g[G_HEAP] and heap_t[0] < now:
                 now = heap_t[0]
-            in_chunk = plain and services[0, V_AT] < services[0, V_COUNT]
-            service = 0 if in_chunk else next_arrival(g, services, coming_t)
-            if service == -2:
-                return MORE_ARRIVALS
-            if service >= 0 and coming_t[ARRIVAL, service, services[service, V_AT]] <= now:
-                now = coming_t[ARRIVAL, service, services[service, V_AT]]
-            elif now > clock[T_LIMIT] or (now > clock[T_DURATION] and g[G_HEAP] == 0 and is_empty(stations)):
-                return OVER
+            if not plain or services[0, V_AT] >= services[0, V_COUNT]:  # else no arrival comes before
+                service = next_arrival(g, services, coming_t)
+                if service == -2:
+                    return MORE_ARRIVALS
+                if service >= 0 and coming_t[ARRIVAL, service, services[service, V_AT]] <= now:
+                    now = coming_t[ARRIVAL, service, services[service, V_AT]]
+                elif now > clock[T_LIMIT] or (now > clock[T_DURATION] and g[G_HEAP] == 0 and is_empty(stations)):
+                    return OVER
             pass_time(g, clock, now)
             g[G_STAGE] = APPLY
         now = clock[T_NOW]
@@ -365,9 +448,8 @@ def advance(  # type: ignore[no-untyped-def]
                 count = g[G_DIRTY]
                 g[G_DIRTY] = 0
                 for i in range(count):
-                    lines[lists[DIRTY, i], L_DIRTY] = 0
-                for i in range(count):
                     line = known(lists[DIRTY, i])
+                    lines[line, L_DIRTY] = 0
                     if lines[line, L_IDLE]:
                         serve(
                             g, clock, heap_t, heap_i, lists, free, requests, times, dues, numbers, queues, lines,

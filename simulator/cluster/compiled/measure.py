@@ -64,7 +64,12 @@ def bin_of(value):  # type: ignore[no-untyped-def]
     """Bin of the quantile sketch; as ``results.sketch.bin_of``."""
     if value <= 0.0:
         return 0
-    return min(max((bits_of(value) >> _SHIFT) - _BASE, 1), BINS - 1)
+    place = (bits_of(value) >> _SHIFT) - _BASE
+    if place < 1:
+        return 1
+    if place >= BINS:
+        return BINS - 1
+    return place
 
 
 @hot
@@ -145,8 +150,12 @@ def note_batch(  # type: ignore[no-untyped-def]
         row_t[row, 2] = free
         row_t[row, 3] = idle
         return
-    low, high = clock[T_WARMUP], clock[T_DURATION]
-    seconds = min(max(idle, low), high) - min(max(spans[b, B_START], low), high)
+    start, end = spans[b, B_START], idle
+    if start < clock[T_WARMUP]:
+        start = clock[T_WARMUP]
+    if end > clock[T_DURATION]:
+        end = clock[T_DURATION]
+    seconds = end - start
     if seconds > 0:
         replica = known(batches[b, B_REPLICA])
         busy[phases[batches[b, B_PHASE], H_PORTION]] += seconds

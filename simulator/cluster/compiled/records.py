@@ -123,7 +123,10 @@ def _batches(engine: CompiledEngine, place: Ints, aborted: list[int]) -> Batches
 def tally(engine: CompiledEngine, end_s: float) -> Tally:
     """Counters and sketches, with the requests that are still inside."""
     arrays, clock = engine.arrays, engine.arrays.clock
-    live = np.flatnonzero((arrays.requests[:, c.R_LIVE] == 1) & (arrays.requests[:, c.R_OUTCOME] == Outcome.INSIDE))
+    live = np.zeros(0, np.int64)
+    if arrays.g[c.G_FREE] < len(arrays.free):
+        requests = arrays.requests
+        live = np.flatnonzero((requests[:, c.R_LIVE] == 1) & (requests[:, c.R_OUTCOME] == Outcome.INSIDE))
     group, cohort = arrays.requests[live, c.R_GROUP], arrays.requests[live, c.R_COHORT] == 1
     sojourn = end_s - arrays.times[live, c.F_ARRIVAL]
     np.add.at(arrays.counts, (group, c.A_OUTCOMES + Outcome.INSIDE), 1)

@@ -130,9 +130,10 @@ def serve(  # type: ignore[no-untyped-def]
     places, size, base = stations[s, S_PLACES], stations[s, S_SET], stations[s, S_BITS]
     alike = kinds == 1 and not serial
     groups = kinds + 1 if serial else kinds
-    for kind in range(kinds):
-        tested[kind] = -1
     version = 0
+    if not alike:
+        for kind in range(kinds):
+            tested[kind] = -1
     last = -1
     while serial or lines[line, L_SIZE]:
         k, q, kind, number = 0, -1, 0, -1

@@ -79,14 +79,38 @@ def cut(queues, requests, times, q, k):  # type: ignore[no-untyped-def]
     newest = times[last, F_ENTERED]
     for _ in range(k - 1):
         last = known(requests[last, R_NEXT])
-        newest = max(newest, times[last, F_ENTERED])
+        if times[last, F_ENTERED] > newest:
+            newest = times[last, F_ENTERED]
+    close_cut(queues, requests, q, last, k)
+    return last, newest
+
+
+@hot
+def close_cut(queues, requests, q, last, k):  # type: ignore[no-untyped-def]
+    """The queue goes on behind request ``last``, the ``k``-th, with which what was taken ends."""
     queues[q, Q_HEAD] = requests[last, R_NEXT]
     requests[last, R_NEXT] = -1
     queues[q, Q_SIZE] -= k
     if queues[q, Q_SIZE] == 0:
         queues[q, Q_MIXED] = 0
         queues[q, Q_TAIL] = -1
-    return last, newest
+
+
+@hot
+def note_wait(times, waited, wait_bins, counted, portion, ready, r, now):  # type: ignore[no-untyped-def]
+    """A member of a batch has waited: until its batch was ready (``ready`` [s]) for that, and then in the queue."""
+    entered = times[r, F_ENTERED]
+    wait = now - entered
+    if times[r, F_FINISH] != times[r, F_FINISH]:
+        if ready > entered:
+            fill = min(ready - entered, wait)
+            times[r, F_FILL] += fill
+            times[r, F_QUEUE] += wait - fill
+        else:
+            times[r, F_QUEUE] += wait
+    if counted:
+        waited[portion] += wait
+        wait_bins[portion, known(bin_of(wait))] += 1
 
 
 @hot
@@ -218,7 +242,38 @@ def start(  # type: ignore[no-untyped-def]
             due = earliest_due(lines, queues, requests, times, dues, line, replicas[replica, P_KIND])
         lines[line, L_SIZE] -= k
         stations[s, S_WAITING] -= k
-    newest = take(lines, queues, requests, times, batches, line, q, b, k)
+    portion, batch = known(phases[h, H_PORTION]), phases[h, H_BATCH]
+    counting = not g[G_TABLES]
+    counted = counting and clock[T_WARMUP] <= now < clock[T_DURATION]
+    if counted:
+        starts[portion, 0] += 1
+        starts[portion, 1] += k
+    queue = known(q if q >= 0 else lines[line, L_QUEUE])
+    whole = k == queues[queue, Q_SIZE] and not queues[queue, Q_MIXED]
+    if counting and (q >= 0 or lines[line, L_BANDS] == 1) and (not has_dues or k < batch or whole):
+        # Nothing must be known of the members beforehand: they are taken and noted in one pass.
+        ready = due
+        if k >= batch and has_dues:
+            ready = min(due, times[known(queues[queue, Q_TAIL]), F_ENTERED])
+        r = last = known(queues[queue, Q_HEAD])
+        batches[b, B_HEAD] = r
+        for _ in range(k):
+            note_wait(times, waited, wait_bins, counted, portion, ready, r, now)
+            last = r
+            r = requests[r, R_NEXT]
+        close_cut(queues, requests, queue, last, k)
+        batches[b, B_TAIL] = last
+        batches[b, B_SIZE] = k
+    else:
+        newest = take(lines, queues, requests, times, batches, line, q, b, k)
+        if counting:
+            ready = due
+            if k >= batch and newest < due:
+                ready = newest
+            r = batches[b, B_HEAD]
+            while r >= 0:
+                note_wait(times, waited, wait_bins, counted, portion, ready, r, now)
+                r = requests[r, R_NEXT]
     head = known(batches[b, B_HEAD])
     batches[b, B_REPLICA] = replica
     batches[b, B_PHASE] = h
@@ -266,26 +321,5 @@ def start(  # type: ignore[no-untyped-def]
             place += 1
             r = requests[r, R_NEXT]
         g[G_MEMBER_ROWS] = place
-    else:
-        counted = clock[T_WARMUP] <= now < clock[T_DURATION]
-        portion = known(phases[h, H_PORTION])
-        ready = due
-        if k >= phases[h, H_BATCH] and newest < due:
-            ready = newest
-        if counted:
-            starts[portion, 0] += 1
-            starts[portion, 1] += k
-        r = head
-        while r >= 0:
-            entered = times[r, F_ENTERED]
-            wait = now - entered
-            if times[r, F_FINISH] != times[r, F_FINISH]:
-                fill = min(max(ready - entered, 0.0), wait)
-                times[r, F_FILL] += fill
-                times[r, F_QUEUE] += wait - fill
-            if counted:
-                waited[portion] += wait
-                wait_bins[portion, bin_of(wait)] += 1
-            r = requests[r, R_NEXT]
     replicas[replica, P_BATCH] = b
     schedule(g, heap_t, heap_i, end, replicas[replica, P_KEY], (b << 3) | COMPLETE)
