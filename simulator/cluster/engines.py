@@ -57,8 +57,6 @@ def choose(lowered: Lowered, asked: str, place: Place | None = None) -> Choice:
 
 def missing_feature(lowered: Lowered) -> str | None:
     """What of a lowered cluster only the reference engine knows; None when there is nothing."""
-    if any(service.twin for service in lowered.services):
-        return "a twin beside a service"
     if lowered.links:
         return "shared links"
     for service in lowered.services:

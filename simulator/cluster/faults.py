@@ -130,5 +130,5 @@ def _repair(engine: Engine, replica: Replica) -> None:
     replica.station.refresh_open_lines()
     replica.line.gain(replica.number)
     engine.touch(replica.line)
-    for line in replica.station.lines:  # requests that came while no replica was up
+    for line in replica.station.waiting_lines():  # requests that came while no replica was up
         move_waiting(engine, line)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def move_waiting(engine: Engine, line: Line) -> None:
     """The only replica of a line went away: who waits there is routed anew and keeps its due."""
     station = line.station
-    if line in station.open_lines or not line.fifo:
+    if not line.fifo or line in station.open_lines:
         return
     waiting = line.fifo.take(len(line.fifo))
     for i, request in enumerate(waiting[0]):

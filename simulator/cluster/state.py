@@ -231,7 +231,7 @@ class Station:
         self.draining = False
         self.closed = False
         self.pending = 0
-        """Requests that are here or may still come (counted only in services with several deployments)."""
+        """Requests that are here or may still come (counted only where the table tracks its requests)."""
 
     def new_line(self, number: int) -> Line:
         """A fresh queue; with several priorities it has one band for each."""
@@ -245,6 +245,10 @@ class Station:
         replica = Replica(ident, number, kind, self, self.phases[kind])
         replica.line = self.lines[0 if self.shared else number]
         return replica
+
+    def waiting_lines(self) -> list[Line]:
+        """Lines in which requests wait."""
+        return [line for line in self.lines if line.fifo]
 
     def waiting(self) -> int:
         """Requests waiting in all lines."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simulator.cluster import lowered
 from simulator.cluster.compiled import columns as c
 from simulator.cluster.compiled import entry
@@ -112,6 +114,7 @@ class CompiledReplica:
         self.held = self.ready = 0.0
         self.released = float("inf")
         self._state = State.LOADING
+        self._leaving = False
         first = engine.first_buffer(station.row) + number * (len(self.phases) - 1)
         key = (station.service.index << c.SERVICE_SHIFT) + (self.phases[0].spec.portion << c.PORTION_SHIFT) + number
         arrays.replicas[row] = (
@@ -149,10 +152,11 @@ class CompiledReplica:
     @property
     def leaving(self) -> bool:
         """Whether it takes no more batches."""
-        return bool(self._ints[c.P_LEAVING])
+        return self._leaving
 
     @leaving.setter
     def leaving(self, value: bool) -> None:
+        self._leaving = value
         self._ints[c.P_LEAVING] = value
 
     @property
@@ -226,6 +230,12 @@ class CompiledStation:
             return self.lines[0]
         row = self._engine.act(entry.ROUTE, self.row, request)
         return self.lines[row - self.lines[0].row]
+
+    def waiting_lines(self) -> list[CompiledLine]:
+        """Lines in which requests wait."""
+        first = self.lines[0].row
+        rows = np.flatnonzero(self._arrays.lines[first : first + len(self.lines), c.L_SIZE])
+        return [self.lines[row] for row in rows.tolist()]
 
     def refresh_open_lines(self) -> None:
         """Lines that new requests may join; see ``state.Station``."""
