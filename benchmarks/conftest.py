@@ -1,8 +1,9 @@
-"""Requests per second and ratios at the end of a benchmark run."""
+"""What the benchmarks found, at the end of their run."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,25 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # the importlib mode of pytest leaves the path alone
     sys.path.insert(0, str(ROOT))
-FASTEST = "exitplan"
+LINES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Keep a line for the end."""
+    return pytestconfig.stash.setdefault(LINES, []).append
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """One line per benchmark; programs that simulate the same system are compared with ours."""
+    """The lines of the benchmarks, and those of pytest-benchmark's that say what they timed."""
+    from benchmarks.timing import machine
+
+    lines = config.stash.setdefault(LINES, [])
     session = getattr(config, "_benchmarksession", None)
-    entries = [entry for entry in getattr(session, "benchmarks", []) if entry.stats is not None]
-    if not entries:
-        return
-    terminalreporter.section("speed (best of the rounds)")
-    rates = {}
-    for entry in entries:
-        if "requests" in entry.extra_info:
-            system, program = entry.extra_info["system"], entry.extra_info["program"]
-            rates[system, program] = entry.extra_info["requests"] / entry.stats.min
-        else:
-            terminalreporter.write_line(f"{entry.extra_info['what']:<44} {entry.stats.min:8.3f} s")
-    for (system, program), rate in rates.items():
-        ours = rates.get((system, FASTEST))
-        times = "" if ours is None or program == FASTEST else f"   exitplan is {ours / rate:.1f} times as fast"
-        terminalreporter.write_line(f"{system + ', ' + program:<44} {rate:10,.0f} requests/s{times}")
+    for entry in getattr(session, "benchmarks", []):
+        if entry.stats is not None:
+            lines.append(f"{entry.extra_info['what']:<44} {entry.stats.min:8.3f} s")
+    if lines:
+        terminalreporter.section(f"speed (best of the rounds) on {machine()}")
+        for line in lines:
+            terminalreporter.write_line(line)
