@@ -12,6 +12,7 @@ from simulator.cluster.passes import PASSES
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.routing import ROUTINGS
 from simulator.cluster.state import PhaseState, Station
+from simulator.cluster.twins import PairedTable
 from simulator.cluster.windows import set_waits
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def build_stations(engine: Engine, table: RequestTable) -> None:
     watchful = any(station.spec.routing in WATCHFUL_ROUTINGS for station in table.stations)
     for station in table.stations:
         station.hands_on_at_once = free and not watchful
-    if not table.windowed:
+    if not table.tracked:
         for station, successor in zip(table.paths[0], table.paths[0][1:]):
             station.successor = successor
     if spec.capacity is not None:
@@ -53,7 +54,8 @@ def _station(table: RequestTable, index: int, spec: lowered.Station) -> Station:
         [PhaseState(phase, place, table.spec.layers, factors(phase.ordinal)) for place, phase in enumerate(kind.phases)]
         for kind in spec.kinds
     ]
-    station = Station(table, index, spec, phases, PASSES[spec.exit_mode], discipline_of(spec))
+    passing = table.passing(PASSES[spec.exit_mode]) if isinstance(table, PairedTable) else PASSES[spec.exit_mode]
+    station = Station(table, index, spec, phases, passing, discipline_of(spec))
     ordinal = spec.kinds[0].phases[0].ordinal
     if spec.routing in RANDOM_ROUTINGS:
         first, second = (table.numbers(purpose, uniform, ordinal) for purpose in ("routing", "second-choice"))

@@ -48,14 +48,25 @@ class Draws:
 
     Open load: arrays over request numbers. Closed load: by (client, ordinal), through ``ClientDraws``. One named stream
     each per (seed, replication, service, purpose[, portion]): deployments of the same load see the same numbers.
+    ``arrival_s`` gives the arrivals where they are known already.
     """
 
-    def __init__(self, service: Service, seed: int, replication: int, until_s: float, folder: Path) -> None:
+    def __init__(
+        self,
+        service: Service,
+        seed: int,
+        replication: int,
+        until_s: float,
+        folder: Path,
+        arrival_s: Floats | None = None,
+    ) -> None:
         self.service = service
         self._key = (replication, service.info.name)
         self._seed = seed
         self.closed = isinstance(service.workload, Closed)
-        self.arrival_s = np.zeros(0) if self.closed else self._arrivals(until_s, folder)
+        if arrival_s is None:
+            arrival_s = np.zeros(0) if self.closed else self._arrivals(until_s, folder)
+        self.arrival_s = arrival_s
         self.jitter = jitter_sampler(service.jitter)
         self._clients: dict[tuple[str, int], ClientDraws] = {}
 

@@ -25,6 +25,7 @@ from simulator.cluster.pools import Pools
 from simulator.cluster.recorder import Recorder
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.state import Batch, Line, PhaseState, Replica, State, Station
+from simulator.cluster.twins import request_tables
 from simulator.cluster.windows import close, start_windows
 from simulator.errors import ScenarioError
 from simulator.results.record import Outcome, RunRecord
@@ -59,10 +60,7 @@ class Engine:
         """Leaving replicas with nothing more to do, and drained stations: they go when the instant is settled."""
         self.checked, self.standing = -1.0, 0
         self.links = [SharedLink(self, link) for link in lowered.links]
-        self.tables = [
-            RequestTable(i, service, lowered.seed, replication, lowered.duration_s, folder)
-            for i, service in enumerate(lowered.services)
-        ]
+        self.tables = request_tables(lowered, replication, folder)
         self.pools = Pools(self)
         self.replicas: list[Replica] = []
         for table in self.tables:
@@ -135,7 +133,7 @@ class Engine:
         table = tables[0]
         times = [*table.arrival, INFINITY]
         station = table.entries[0]
-        if table.windowed or not station.shared or station.bounded:
+        if table.tracked or not station.shared or station.bounded:
             return times, lambda i: self.arrive(table, i)
         line, dirty = station.lines[0], self.dirty
         fifo = line.fifo
@@ -169,7 +167,7 @@ class Engine:
     def arrive(self, table: RequestTable, request: int) -> None:
         """A request arrives from outside."""
         station = table.entries[table.deployment[request]] if table.windowed else table.entries[0]
-        if table.windowed:
+        if table.tracked:
             table.enter_path(request)
         line = station.lines[0] if station.shared else station.route(request)
         line.fifo.push(request, self.clock._now)
@@ -280,7 +278,7 @@ class Engine:
         factors = batch.phase.factors
         factor = 1.0 if factors is None else factors(batch.requests[0])
         batch.answers = [(request, batch.start + factor * time) for request, time in batch.answers]
-        if table.clients is not None:
+        if table.prompt:
             for request, instant in batch.answers:
                 key = (COMPLETION, table.index, batch.phase.spec.portion, batch.replica.number)
                 self.clock.schedule_at(instant, key, self._answer, (batch, request))
@@ -304,7 +302,7 @@ class Engine:
         if batch.answers:
             self.give_answers(batch, INFINITY)
         survivors = station.passing.finish(batch, table)
-        if table.windowed and len(survivors) < len(batch.requests):
+        if table.tracked and len(survivors) < len(batch.requests):
             going_on = set(survivors)
             for request in batch.requests:
                 if request not in going_on:

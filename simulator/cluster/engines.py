@@ -25,6 +25,7 @@ Progress = Callable[[float], None]
 Place = Callable[[Sequence[str | int], str], Problem]
 """Where in the scenario's text a key stands, with what is to be said of it."""
 PATH = ("run", "engine")
+MOST_SERVICES = 4096
 MOST_REPLICAS = 64**3
 """Replicas of one portion, over all windows, that the compiled engine can hold."""
 
@@ -59,12 +60,17 @@ def missing_feature(lowered: Lowered) -> str | None:
     """What of a lowered cluster only the reference engine knows; None when there is nothing."""
     if lowered.links:
         return "shared links"
+    if len(lowered.services) > MOST_SERVICES:
+        return f"more than {MOST_SERVICES:,} services"
+    if any(service.twin is not None for service in lowered.services):
+        return "a twin beside a service"
     for service in lowered.services:
         if isinstance(service.workload, Closed) and service.exits and not _by_numbers_alone(service.exits.rows):
             return "exit rows that follow an order or a mix in a closed load"
         for deployment in service.deployments:
-            if any(sum(replicas) > MOST_REPLICAS // len(service.deployments) for replicas in deployment.replicas):
-                return f"more than {MOST_REPLICAS} replicas of a portion"
+            most = MOST_REPLICAS // len(service.deployments)
+            if any(sum(replicas) > most for replicas in deployment.replicas):
+                return f"more than {most:,} replicas of a portion"
     return None
 
 
@@ -116,7 +122,6 @@ def tallied(
     engine = CompiledEngine(lowered, replication, folder, progress, keep_tables=False)
     frame, tally = engine.tally()
     check_tally(frame, tally)
-    engine.arrays.release()
     arrived, group = {}, 0
     for index, info in enumerate(frame.services):
         count = int(tally.cohort[group : group + len(info.classes)].sum())

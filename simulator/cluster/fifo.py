@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 COMPACT_AT = 8192
@@ -121,6 +122,27 @@ class Fifo:
         for column in (self.entered, *self.dues):
             column[head:end] = [column[i] for i in keep]
 
+    def remove(self, request: int, ascending: bool) -> bool:
+        """Take one request out, wherever it stands; whether it was here.
+
+        ``ascending`` says that requests enter in the order of their numbers, as they do in a first portion.
+        """
+        requests, head = self.requests, self.head
+        if ascending and not self.mixed:
+            i = bisect_left(requests, request, head)
+            if i == len(requests) or requests[i] != request:
+                return False
+        else:
+            try:
+                i = requests.index(request, head)
+            except ValueError:
+                return False
+        self.size -= 1
+        del requests[i], self.entered[i]
+        for due in self.dues:
+            del due[i]
+        return True
+
     def newest(self) -> int:
         """Number of the last request; only asked of a queue that is not empty."""
         return self.requests[-1]
@@ -213,6 +235,10 @@ class PriorityFifo:
             k -= n
             if n:
                 band.remove_among_first(n, stale)
+
+    def remove(self, request: int, ascending: bool) -> bool:
+        """Take one request out of its band; whether it was here."""
+        return self.bands[self.band_of(request)].remove(request, ascending)
 
     def newest(self) -> int:
         """Highest number among the last requests of the bands."""

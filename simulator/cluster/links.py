@@ -65,10 +65,10 @@ def arrived(engine: Engine, batch: Batch) -> None:
 
 
 def _deliver(engine: Engine, station: Station, survivors: list[int]) -> None:
-    if station.successor is not None and not station.service.windowed:
+    if station.successor is not None and not station.service.tracked:
         engine.enter(station.successor, survivors)
         return
-    for request in survivors:
+    for request in station.service.still_needed(survivors):
         engine.enter(station.service.advance(request), [request])
 
 

@@ -14,6 +14,7 @@ from simulator.scenario import Workload
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 ExitMode = Literal["none", "compact", "at_cut", "answer_early"]
 DropPolicy = Literal["never", "expired", "hopeless"]
 
@@ -142,6 +143,22 @@ class Service:
     """Times a request may be taken back after faults; 0: it fails with the first."""
     stations: tuple[Station, ...]
     deployments: tuple[Deployment, ...]
+    twin: Twin | None = None
+    """A second network that gets every request too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Twin:
+    """A network beside the main one. Its requests are those of the main service, with their numbers and classes."""
+
+    service: Service
+    """Stations and policies of the twin; its load is not read."""
+    sure: Bools | None
+    """Whether the twin's answer counts, by exit row of the main service; None: by chance, as ``share`` says."""
+    correct: Floats | None
+    """Whether that answer is right, by exit row: 1, 0 or NaN."""
+    share: float
+    """Share of the requests that the twin is sure of, as rows are mixed at the start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.state import Batch
+from simulator.cluster.twins import twin_tables, with_twins
 from simulator.results.record import Batches, Floats, Ints, Outcome, Replicas, Requests, RunRecord
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ class Recorder:
                 idle = batch.end if batch.done and engine.lowered.overlap else end_s
                 self.abort(batch, end_s, idle)
         lowered = engine.lowered
-        requests, rows = request_table(engine.tables, _columns(engine.tables))
+        tables, twins = engine.tables[: len(lowered.services)], twin_tables(engine.tables)
+        requests, rows = request_table(tables, _columns(tables))
+        tasks = None
+        if twins:
+            requests, tasks = with_twins(requests, rows, twins)
+            rows += [rows[twin.main.index] for twin in twins]
         return RunRecord(
             replication=engine.replication,
             warmup_s=lowered.warmup_s,
@@ -72,6 +78,7 @@ class Recorder:
             pools=lowered.pools,
             requests=requests,
             batches=self._batches(rows),
+            twins=tasks,
             replicas=_replicas(engine),
             warnings=lowered.warnings,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.cluster.draws import Draws, Sampler, class_indices, uniform
-from simulator.cluster.lowered import Service
+from simulator.cluster.lowered import Floats, Service
 from simulator.results.record import Outcome
 
 if TYPE_CHECKING:
@@ -23,10 +23,19 @@ NAN = float("nan")
 class RequestTable:
     """Columns by request number; a closed load appends a row whenever a client sends."""
 
-    def __init__(self, index: int, service: Service, seed: int, replication: int, until_s: float, folder: Path) -> None:
+    def __init__(
+        self,
+        index: int,
+        service: Service,
+        seed: int,
+        replication: int,
+        until_s: float,
+        folder: Path,
+        arrival_s: Floats | None = None,
+    ) -> None:
         self.index = index
         self.spec = service
-        self.draws = Draws(service, seed, replication, until_s, folder)
+        self.draws = Draws(service, seed, replication, until_s, folder, arrival_s)
         self.slo = [info.slo_s for info in service.info.classes]
         levels = sorted({info.priority for info in service.info.classes}, reverse=True)
         self.bands = len(levels)
@@ -34,6 +43,10 @@ class RequestTable:
         self.exit_layers: list[list[int]] = [d.exit_layer.tolist() for d in service.deployments]
         self.starts = [d.from_s for d in service.deployments]
         self.windowed = len(self.starts) > 1
+        self.tracked = self.windowed
+        """Whether it is counted at which station each request is."""
+        self.prompt = self.draws.closed
+        """Whether answers inside a batch have to be known at their instant, not only when the batch ends."""
         self.stations: list[Station] = []
         self.entries: list[Station] = []
         """First station by deployment."""
@@ -138,7 +151,11 @@ class RequestTable:
             np.argmax(spec.deployments[deployment].fires[self.rows[request], layer - 1 :])
         )
 
-    # -- where requests are, counted only in services with several deployments -----------------------------------
+    def still_needed(self, requests: list[int]) -> list[int]:
+        """Those of the requests that go on into their next queue."""
+        return requests
+
+    # -- where requests are, counted only in services with several deployments or with a twin --------------------
 
     def enter_path(self, request: int, position: int = 0) -> None:
         """A request may from now on be found at its station ``position`` and the later ones of its deployment."""
@@ -155,7 +172,7 @@ class RequestTable:
 
     def slot_ends(self, request: int) -> None:
         """The slot of a request is nowhere any more (outside the request path proper, which looks for itself)."""
-        if self.windowed:
+        if self.tracked:
             self.leave_path(request)
 
     def leave_path(self, request: int) -> None:

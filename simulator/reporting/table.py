@@ -12,6 +12,7 @@ from simulator.results.shown import (
     heading,
     pool_block,
     portion_block,
+    twin_block,
 )
 
 
@@ -25,7 +26,11 @@ def result_table(figures: Json, width: int = 80) -> str:
         parts.append(_text(figure_block(name, tree), width))
         if leaving := exits_of(tree):
             parts.append(wrapped("  exits after layer  " + "  ".join(leaving), width, "    "))
-        parts += [_text(block, width) for block in (portion_block(tree), breakdown_block(tree)) if block.rows]
+        parts += [
+            _text(block, width)
+            for block in (twin_block(tree), portion_block(tree), breakdown_block(tree))
+            if block.rows
+        ]
     if figures["pools"]:
         parts.append(_text(pool_block(figures), width))
     if figures["warnings"]:

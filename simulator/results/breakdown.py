@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.results.record import Floats, Ints, RunRecord
+from simulator.results.twins import gave_the_answer
 
 PARTS = ("fill", "queue", "service", "transfer", "retry")
 _BLOCK = 1 << 17
@@ -29,7 +30,8 @@ def breakdown_sums(
     - *service* lasts to the end of the batch, or to the answer when that left earlier; *transfer* follows for
       those that went on;
     - a visit that a fault took back is *retry* from start to abort;
-    - what happens after the answer (a slot kept, see ``answer_early``) belongs to nobody.
+    - what happens after the answer (a slot kept, see ``answer_early``) belongs to nobody, and neither does what the
+      other network did where a service has a twin.
     """
     batches = record.batches
     by_group = np.zeros((len(PARTS), count + 1))
@@ -39,7 +41,12 @@ def breakdown_sums(
     for first, last in _blocks(batches.offset):
         member = batches.member[batches.offset[first] : batches.offset[last]]
         parts = _visit_parts(record, first, last, ready_s)
-        group, chosen = groups[member], np.flatnonzero(in_a_tail[member])
+        group, slow = groups[member], in_a_tail[member]
+        if record.twins is not None:
+            portion = np.repeat(batches.portion[first:last], np.diff(batches.offset[first : last + 1]))
+            of_use = gave_the_answer(record, portion, member)
+            group, slow = np.where(of_use, group, count), slow & of_use
+        chosen = np.flatnonzero(slow)
         few = member[chosen]
         for row, part in enumerate(parts):
             if part is None:

@@ -52,8 +52,8 @@ def service_cost(frame: RunFrame, service: int, completed: int) -> Json:
     }
 
 
-def portion_figures(frame: RunFrame, service: int, work: Work) -> list[Json]:
-    """Replicas, utilization, batches and waits of each portion of a service, in the order of the frame.
+def portion_figures(frame: RunFrame, service: int, work: Work, twin: bool = False) -> list[Json]:
+    """Replicas, utilization, batches and waits of each portion of a service, or of its twin, in the frame's order.
 
     - ``replicas``: time average of those ready to serve;
     - ``utilization``: busy time (batch start until idle again, sending included) over ready time;
@@ -63,7 +63,9 @@ def portion_figures(frame: RunFrame, service: int, work: Work) -> list[Json]:
     A portion without replicas of its own (serial execution, where a replica carries a batch through all
     portions) is measured against the replicas of its deployment's first portion.
     """
-    numbers = [number for number, portion in enumerate(frame.portions) if portion.service == service]
+    numbers = [
+        number for number, portion in enumerate(frame.portions) if portion.service == service and portion.twin == twin
+    ]
     several = len({frame.portions[number].from_s for number in numbers}) > 1
     found = []
     for number in numbers:

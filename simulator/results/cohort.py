@@ -70,7 +70,8 @@ class Cohort:
         known = int(self.known[_rows(number)].sum())
         if known:
             return float(self.correct[_rows(number)].sum()) / known
-        full = max((item.last_layer for item in frame.portions if item.service == service), default=0)
+        mine = (item for item in frame.portions if item.service == service and not item.twin)
+        full = max((item.last_layer for item in mine), default=0)
         done = self.completed(number)
         all_full = 0 < done == leaving[full : full + 1].sum()
         return frame.services[service].accuracy_full if all_full else None

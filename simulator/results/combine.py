@@ -8,10 +8,12 @@ from typing import Any
 
 from simulator.results import intervals
 from simulator.results.cohort import COUNTS, Json
+from simulator.results.record import Task
 
 _MAXIMA = ("max", "used")
 _CONSTANTS = ("layers", "from", "count")
-_NESTED = ("portions", "classes")
+_NESTED = ("portions", "classes", "twin")
+_SUMS = (*COUNTS, *(item.name.lower() for item in Task))
 
 
 def combine(replications: Sequence[Json]) -> Json:
@@ -59,6 +61,8 @@ def _entry(trees: Sequence[Json]) -> Json:
         merged["ci95"] = {path.removeprefix("latency."): ends for path, ends in found.items() if ends}
     if "portions" in trees[0]:
         merged["portions"] = [_entry(items) for items in zip(*(tree["portions"] for tree in trees))]
+    if "twin" in trees[0]:
+        merged["twin"] = _entry([tree["twin"] for tree in trees])
     if "classes" in trees[0]:
         merged["classes"] = _each(_entry, [tree["classes"] for tree in trees])
     return merged
@@ -76,7 +80,7 @@ def _merge(key: str, values: Sequence[Any]) -> Any:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    if key in COUNTS:
+    if key in _SUMS:
         return sum(known)
     if key in _MAXIMA:
         return max(known)
@@ -88,7 +92,7 @@ def _leaves(tree: Json, prefix: str) -> Any:
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{key}.")
-        elif value is not None and key not in (*COUNTS, *_MAXIMA, *_CONSTANTS, "ci95"):
+        elif value is not None and key not in (*_SUMS, *_MAXIMA, *_CONSTANTS, "ci95"):
             yield f"{prefix}{key}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.errors import InternalError
-from simulator.results.record import Batches, Outcome, Requests, RunFrame, RunRecord
+from simulator.results.record import Batches, Ints, Outcome, Requests, RunFrame, RunRecord, Task, Twins
 from simulator.results.sketch import bin_of
 from simulator.results.tally import Tally
 
@@ -18,8 +18,9 @@ def check_conservation(record: RunRecord) -> None:
 
     Tested: every request has one row and one outcome (arrived = completed + dropped + rejected + failed +
     inside, for the whole run and for the arrivals in [warmup, duration)); arrival <= entry <= start <= end <=
-    free; nothing completes unserved; the time integral of the number inside equals the sum of sojourns (those
-    inside count until the run's end), to 1e-9.
+    free; nothing completes unserved; beside a twin every request is two tasks, of which exactly one has answered if
+    it is completed and none if not, and no task is cancelled without an answer; the time integral of the number
+    inside equals the sum of sojourns (those inside count until the run's end), to 1e-9.
     """
     requests = record.requests
     _check_rows(record)
@@ -27,7 +28,9 @@ def check_conservation(record: RunRecord) -> None:
     _check_outcomes(requests, 0, len(requests.arrival_s), "whole run")
     _check_outcomes(requests, int(first), int(last), "cohort")
     _check_batches(requests, record.batches)
-    _check_served(requests, record.batches)
+    _check_served(record)
+    if record.twins is not None:
+        _check_tasks(record, record.twins)
     _check_integral(record, 0, len(requests.arrival_s), "whole run")
     if (first, last) != (0, len(requests.arrival_s)):
         _check_integral(record, int(first), int(last), "cohort")
@@ -145,13 +148,60 @@ def _check_batches(requests: Requests, batches: Batches) -> None:
     _demand((entered <= np.repeat(batches.start_s, size)).all(), "a request starts before it enters the queue")
 
 
-def _check_served(requests: Requests, batches: Batches) -> None:
+def _check_served(record: RunRecord) -> None:
+    requests, batches = record.requests, record.batches
     served = np.zeros(len(requests.arrival_s), dtype=bool)
     served[batches.member] = True
     completed = requests.outcome == Outcome.COMPLETED
     lost = np.count_nonzero(completed & ~served)
     _demand(lost == 0, f"{lost} requests completed without being served")
-    _demand(((requests.exit_layer > 0) == completed).all(), "exit layers are known of others than the completed")
+    layers = requests.exit_layer > 0
+    if record.twins is not None:
+        layers |= completed & (record.twins.twin == Task.ANSWERED)
+    _demand((layers == completed).all(), "exit layers are known of others than the completed")
+
+
+def _check_tasks(record: RunRecord, twins: Twins) -> None:
+    """Both tasks of a request end in ways that fit the request's own end."""
+    requests = record.requests
+    owners = {portion.service for portion in record.portions if portion.twin}
+    rows = np.isin(requests.service, list(owners))
+    tasks, outcome = np.array([twins.main[rows], twins.twin[rows]]), requests.outcome[rows]
+    _demand(((tasks >= 0) & (tasks <= max(Task))).all(), "a task beside a twin has no end")
+    _demand(((twins.main[~rows] < 0) & (twins.twin[~rows] < 0)).all(), "a request without a twin has two tasks")
+    completed = outcome == Outcome.COMPLETED
+    answers = (tasks == Task.ANSWERED).sum(axis=0)
+    _demand((answers == completed).all(), "a request is completed by none or by both of its tasks, or not and answered")
+    cancelled = ((tasks == Task.CANCELLED_WAITING) | (tasks == Task.CANCELLED_IN_SERVICE)).any(axis=0)
+    inside = (tasks == Task.INSIDE).any(axis=0)
+    _demand(not (cancelled & ~completed).any(), "a task is cancelled although nothing was answered")
+    _demand((inside == (outcome == Outcome.INSIDE)).all(), "a task is inside although its request has ended")
+    _demand(not (tasks[0] == Task.NOT_CONFIDENT).any(), "the main network was not sure of an answer")
+    _check_ends(outcome, tasks[0])
+    _check_visits(record, twins)
+
+
+def _check_ends(outcome: Ints, main: Ints) -> None:
+    """A request without an answer ended as its main task did."""
+    for end in (Outcome.DROPPED, Outcome.REJECTED, Outcome.FAILED):
+        of_main = main[outcome == end]
+        _demand((of_main == Task[end.name]).all(), f"a request is {end.name.lower()}, its main task is not")
+
+
+def _check_visits(record: RunRecord, twins: Twins) -> None:
+    """Nobody starts after being cancelled, and who was cancelled in service was in a batch (or on its way) then."""
+    batches, finish_s = record.batches, record.requests.finish_s
+    size = np.diff(batches.offset)
+    of_twin = np.array([portion.twin for portion in record.portions])[np.repeat(batches.portion, size)]
+    start_s, member = np.repeat(batches.start_s, size), batches.member
+    task = np.where(of_twin, twins.twin[member], twins.main[member])
+    late = (task == Task.CANCELLED_WAITING) | (task == Task.CANCELLED_IN_SERVICE)
+    _demand((start_s[late] <= finish_s[member[late]]).all(), "a cancelled task is served")
+    for ends, mine in ((twins.main, ~of_twin), (twins.twin, of_twin)):
+        free_s = np.full(len(finish_s), -np.inf)
+        np.maximum.at(free_s, member[mine], np.repeat(batches.free_s, size)[mine])
+        caught = ends == Task.CANCELLED_IN_SERVICE
+        _demand((free_s[caught] >= finish_s[caught]).all(), "a task cancelled in service was not in service")
 
 
 def _check_integral(record: RunRecord, first: int, last: int, where: str) -> None:

@@ -28,6 +28,11 @@ def flat(figures: Json) -> Iterator[Figure]:
             yield from _entry(portion, name, "", portion_label(portion))
         for class_name, entry in tree.get("classes", {}).items():
             yield from _entry(entry, name, class_name, "")
+        if "twin" in tree:
+            for row in _entry(tree["twin"], name, "", ""):
+                yield row._replace(metric=f"twin.{row.metric}")
+            for portion in tree["twin"]["portions"]:
+                yield from _entry(portion, name, "", f"twin {portion_label(portion)}")
     for name, tree in figures["pools"].items():
         for row in _entry(tree, "", "", ""):
             yield row._replace(metric=f"pools.{name}.{row.metric}")
@@ -51,7 +56,7 @@ def _entry(tree: Json, service: str, class_name: str, portion: str) -> Iterator[
 
 def _numbers(tree: Json, prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
-        if key in ("layers", "from", "ci95", "portions", "classes"):
+        if key in ("layers", "from", "ci95", "portions", "classes", "twin"):
             continue
         if isinstance(value, dict):
             yield from _numbers(value, f"{prefix}{key}.")

@@ -33,7 +33,7 @@ def portions(metrics: Sequence[Json]) -> pd.DataFrame:
         {
             "replication": replication,
             "service": service,
-            "portion": portion_label(portion),
+            "portion": label + portion_label(portion),
             "replicas": portion["replicas"],
             "utilization": portion["utilization"],
             "mean_batch": portion["mean_batch"],
@@ -42,7 +42,8 @@ def portions(metrics: Sequence[Json]) -> pd.DataFrame:
         }
         for replication, tree in enumerate(metrics)
         for service, figures in tree["services"].items()
-        for portion in figures["portions"]
+        for label, portions in (("", figures["portions"]), ("twin ", figures.get("twin", {}).get("portions", ())))
+        for portion in portions
     ]
     return pd.DataFrame(rows)
 

@@ -14,6 +14,7 @@ from simulator.results.shown import (
     heading,
     pool_block,
     portion_block,
+    twin_block,
 )
 
 _LEFT, _RIGHT = "text-align: left", "text-align: right"
@@ -30,7 +31,7 @@ def html_table(figures: Json) -> str:
         lines += _table(figure_block(name, tree))
         if leaving := exits_of(tree):
             lines.append(f"<p>exits after layer {escape(', '.join(leaving))}</p>")
-        lines += _table(portion_block(tree)) + _table(breakdown_block(tree))
+        lines += _table(twin_block(tree)) + _table(portion_block(tree)) + _table(breakdown_block(tree))
     lines += _table(pool_block(figures))
     lines += [f"<p>warning: {escape(text)}</p>" for text in figures["warnings"]]
     return "\n".join(lines)

@@ -20,6 +20,8 @@ class Measured:
     cohort: Cohort
     latency: Mapping[View, Json]
     breakdown: Mapping[View, Json]
+    twin: Json | None = None
+    """What became of the tasks of both networks, in a service with a twin."""
 
 
 def views_of(info: ServiceInfo) -> list[View]:
@@ -36,6 +38,8 @@ def tree(frame: RunFrame, services: Sequence[Measured], work: Work) -> Json:
         figures |= service_cost(frame, index, figures["completed"])
         figures["portions"] = portion_figures(frame, index, work)
         figures["breakdown"] = measured.breakdown[None]
+        if measured.twin is not None:
+            figures["twin"] = measured.twin | {"portions": portion_figures(frame, index, work, twin=True)}
         if info.named_classes:
             figures["classes"] = {
                 item.name: cohort.figures(frame, index, number, measured.latency[number])

@@ -14,6 +14,7 @@ from simulator.results.cohort import Json
 from simulator.results.measured import Measured, View, tree, views_of
 from simulator.results.quantiles import summary
 from simulator.results.record import Floats, Ints, RunRecord
+from simulator.results.twins import twin_figures
 from simulator.results.work import work_of
 
 TOLERANCE = 1e-9
@@ -34,6 +35,7 @@ def metrics(record: RunRecord) -> Json:
             cohort=arrivals.totals(),
             latency={view: summary(arrivals.latency_s[arrivals.completed(view)]) for view in views_of(arrivals.info)},
             breakdown=breakdown,
+            twin=twin_figures(record, arrivals.service, arrivals.rows),
         )
         for arrivals, breakdown in zip(services, _breakdowns(record, services))
     ]

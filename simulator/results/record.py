@@ -23,6 +23,24 @@ class Outcome(IntEnum):
     """Still in the system when the run was cut."""
 
 
+class Task(IntEnum):
+    """How the task of one network ended, where a service has two: its own and a twin; each ends in exactly one way."""
+
+    ANSWERED = 0
+    """Its answer is the request's."""
+    CANCELLED_WAITING = 1
+    """The other answered first, and it was taken out of its queue."""
+    CANCELLED_IN_SERVICE = 2
+    """The other answered first, and it stayed in its batch (or on its way) as a slot that nobody needs."""
+    NOT_CONFIDENT = 3
+    """The twin was through and not sure enough."""
+    DROPPED = 4
+    REJECTED = 5
+    FAILED = 6
+    INSIDE = 7
+    """Waiting or in service when the run was cut."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
     """One request class of a service; ``slo_s`` [s] is infinite when no objective is stated."""
@@ -57,6 +75,8 @@ class PortionInfo:
     last_layer: int
     from_s: float
     """Start of the deployment window that first used it [s]."""
+    twin: bool = False
+    """Whether it is a portion of the service's twin; layers are then those of the twin."""
 
     @property
     def layers(self) -> str:
@@ -88,11 +108,20 @@ class Requests:
     outcome: Ints
     """Values of :class:`Outcome`."""
     exit_layer: Ints
-    """Layer after which the answer left (the model's last layer for a full pass); 0 when not completed."""
+    """Layer after which the answer left (the model's last layer for a full pass); 0 when not completed, and for the
+    answer of a twin."""
     correct: Floats
     """1 or 0 when the exit table tells whether the answer is right, NaN otherwise."""
     attempts: Ints
     """1 + number of times the request was taken back after a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """How both tasks of each request ended: values of :class:`Task`, -1 where the service has no twin (N rows)."""
+
+    main: Ints
+    twin: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +193,5 @@ class RunRecord(RunFrame):
 
     requests: Requests
     batches: Batches
+    twins: Twins | None = None
+    """None where no service has a twin."""

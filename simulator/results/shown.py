@@ -34,6 +34,14 @@ _PORTION: tuple[tuple[str, str, Kind], ...] = (
     ("wait, mean", "queue_wait.mean", "seconds"),
     ("wait, p99", "queue_wait.p99", "seconds"),
 )
+_TWIN = (
+    ("answered by the twin", "answered"),
+    ("not sure", "tasks.twin.not_confident"),
+    ("cancelled while waiting", "cancelled_waiting"),
+    ("cancelled in service", "cancelled_in_service"),
+    ("device hours wasted", "wasted_device_hours"),
+    ("device hours unused", "unused_device_hours"),
+)
 _POOL: tuple[tuple[str, str, Kind], ...] = (
     ("devices", "count", "plain"),
     ("used", "used", "plain"),
@@ -72,16 +80,25 @@ def figure_block(name: str, tree: Json) -> Block:
 def exits_of(tree: Json) -> list[str]:
     """Share of the requests that leave after each layer, where there is more than one."""
     return (
-        [f"{layer}: {measure(share, 'share')}" for layer, share in tree["exits"].items()]
+        [f"{layer if int(layer) else 'twin'}: {measure(share, 'share')}" for layer, share in tree["exits"].items()]
         if len(tree["exits"]) > 1
         else []
     )
 
 
 def portion_block(tree: Json) -> Block:
-    """The portions of a service."""
+    """The portions of a service, and of its twin."""
     rows = [[portion_label(item), *_cells(item, _PORTION)] for item in tree["portions"]]
+    twins = tree["twin"]["portions"] if "twin" in tree else []
+    rows += [[f"twin {portion_label(item)}", *_cells(item, _PORTION)] for item in twins]
     return Block("", ["portion", *(title for title, _, _ in _PORTION)], rows)
+
+
+def twin_block(tree: Json) -> Block:
+    """What became of the tasks of a service with a twin; no rows for others."""
+    twin = tree.get("twin")
+    rows = [[title, _cell(twin, metric, "plain")] for title, metric in _TWIN] if twin else []
+    return Block("", ["twin", ""], rows)
 
 
 def breakdown_block(tree: Json) -> Block:

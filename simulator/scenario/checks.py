@@ -13,12 +13,14 @@ from pydantic import ValidationError
 from simulator.scenario.base import Rule, Strict, unknown
 from simulator.scenario.cluster import Network, Pool
 from simulator.scenario.deployment import Deployment, missing_layers
+from simulator.scenario.exits import TableExits
 from simulator.scenario.model import Model
 from simulator.scenario.root import Scenario
 from simulator.scenario.service import Service
 from simulator.scenario.training import ModelTimes, Stream, Training
 
 S = TypeVar("S", bound=Strict)
+Timeline = tuple[tuple[float, Deployment], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,16 @@ def _service(parts: Parts, known: Known | None, name: str, service: Service) -> 
     for path, deployment in _windows(service):
         for rule, message in _deployment(parts, known, model, deployment):
             yield (*here, *path, *rule), message
+    if service.twin is not None:
+        twin = service.twin
+        yield from _named(parts, "model", twin.model, (*here, "twin", "model"))
+        for rule, message in _deployment(parts, known, parts.models.get(twin.model), twin.deployment):
+            yield (*here, "twin", "deployment", *rule), message
+        if twin.table is not None and model is not None:
+            if not isinstance(model.exits, TableExits):
+                yield (*here, "twin", "table"), "needs a model with `exits: {table: ..}`, row by row the same inputs"
+            elif model.exits.router is not None:
+                yield (*here, "twin", "table"), "goes not with a model whose exits a `router` chooses; say a `share`"
 
 
 def _windows(service: Service) -> Iterator[tuple[tuple[str | int, ...], Deployment]]:
@@ -196,16 +208,22 @@ def _coverage(model: Model, known: Known | None, deployment: Deployment) -> Iter
 
 
 def _together(parts: Parts) -> Iterator[Rule]:
-    """At every instant the deployments of all services fit into the pools."""
+    """At every instant the deployments of all services, and of their twins, fit into the pools."""
     services = {name: service for name, service in parts.services.items() if service is not None}
-    if len(services) < 2:
+    owners: list[tuple[tuple[str, ...], Timeline]] = []
+    for name, service in services.items():
+        owners.append((("services", name), service.timeline))
+        if service.twin is not None:
+            owners.append((("services", name, "twin"), ((0.0, service.twin.deployment),)))
+    if len(owners) < 2:
         return
-    starts = sorted({start for service in services.values() for start, _ in service.timeline})
+    others = "the other services" if len(services) > 1 else "the main network"
+    starts = sorted({start for _, timeline in owners for start, _ in timeline})
     told: set[str] = set()
     for now in starts:
         needed: Counter[str] = Counter()
-        for name, service in services.items():
-            own = _devices(parts, _active(service, now))
+        for path, timeline in owners:
+            own = _devices(parts, _active(timeline, now))
             for pool_name, devices in own.items():
                 pool = parts.pools.get(pool_name)
                 needed[pool_name] += devices
@@ -213,12 +231,11 @@ def _together(parts: Parts) -> Iterator[Rule]:
                     continue
                 if needed[pool_name] > pool.count:
                     told.add(pool_name)
-                    message = f"needs, with the other services, {needed[pool_name]} devices of pool {pool_name!r}"
-                    yield ("services", name), f"{message} at {now:g}s, which has {pool.count}"
+                    message = f"needs, with {others}, {needed[pool_name]} devices of pool {pool_name!r}"
+                    yield path, f"{message} at {now:g}s, which has {pool.count}"
 
 
-def _active(service: Service, now: float) -> Deployment:
-    timeline = service.timeline
+def _active(timeline: Timeline, now: float) -> Deployment:
     return timeline[max(bisect.bisect_right([start for start, _ in timeline], now) - 1, 0)][1]
 
 

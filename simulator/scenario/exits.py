@@ -72,6 +72,47 @@ Order = Annotated[
 Layers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)]
 
 
+class ConfusionRouter(Strict):
+    """A router known by how often it chooses which exit."""
+
+    confusion: Annotated[tuple[Shares, ...], Field(strict=False, min_length=1)]
+    """For each true exit (a row) the share of its requests that the router sends to each exit (the columns)."""
+
+    def rules(self) -> Iterator[Rule]:
+        """As many chosen exits as true ones; every request is sent somewhere."""
+        for index, row in enumerate(self.confusion):
+            if len(row) != len(self.confusion):
+                yield (
+                    ("confusion", index),
+                    f"must have {len(self.confusion)} shares, one per exit, as there are so many rows; has {len(row)}",
+                )
+            elif abs(math.fsum(row) - 1) > 1e-6:
+                yield ("confusion", index), f"must sum to 1, sums to {math.fsum(row):g}"
+
+
+class RouterFile(Strict):
+    """A router whose confusion matrix stands in a file."""
+
+    table: FileName
+    """File with the columns true_exit and chosen_1, chosen_2, .., as `plan calibrate ramps` writes router.csv."""
+
+
+class RecordedRouter(Strict):
+    """A router whose choice for every row is known."""
+
+    column: Text
+    """Column of the exit table with the exit that the router chose for the row, counted from 1."""
+
+
+Router = Annotated[
+    ConfusionRouter | RouterFile | RecordedRouter,
+    by_key(
+        "{confusion: [[.9, .1], [.2, .8]]}, {table: router.csv} or {column: routed}",
+        {"confusion": ConfusionRouter, "table": RouterFile, "column": RecordedRouter},
+    ),
+]
+
+
 class Rows(Strict):
     """What all exits of measured rows say."""
 
@@ -81,6 +122,8 @@ class Rows(Strict):
     """Which row a request replays: drawn by chance, replayed in the file's order, or {blocks: rows} shuffled."""
     after: Layers | None = None
     """Layers that the table's exits but the last follow; left out: those of `ramps`, or all where they are as many."""
+    router: Router | None = None
+    """Chooses the exit of a request before it runs, by a confusion matrix or as recorded; left out: the ramps do."""
 
     def rules(self) -> Iterator[Rule]:
         """Layers ascend."""

@@ -11,7 +11,8 @@ from pydantic import Field
 from simulator.scenario.base import Rule, Strict, by_shape
 from simulator.scenario.deployment import Deployment, TimedDeployment
 from simulator.scenario.quantities import Name, PositiveDuration, PositiveShare, Whole
-from simulator.scenario.workload import Workload, spread_rules
+from simulator.scenario.twin import Twin
+from simulator.scenario.workload import Closed, Workload, spread_rules
 
 
 class Slo(Strict):
@@ -88,6 +89,8 @@ class Service(Strict):
         None
     )
     """What is deployed when: a list of deployments, each with its start `from`."""
+    twin: Twin | None = None
+    """A small network that gets every request too; the first sure answer leaves."""
 
     @property
     def timeline(self) -> tuple[tuple[float, Deployment], ...]:
@@ -111,6 +114,15 @@ class Service(Strict):
                 "must say either `deployment` or `deployments`" + (", not both" if both else ""),
             )
         yield from self._window_rules()
+        if self.twin is not None:
+            yield from self._twin_rules()
+
+    def _twin_rules(self) -> Iterator[Rule]:
+        """What a twin does not go with in this version."""
+        if self.deployments is not None:
+            yield ("deployments",), "goes not with `twin`: a service with a twin has one `deployment` for the whole run"
+        if isinstance(self.workload, Closed):
+            yield ("workload",), "must be an open load: a twin is not simulated in a closed one"
 
     def _all_have_slo(self) -> bool:
         return self.slo is not None or bool(self.classes and all(kind.slo is not None for kind in self.classes))

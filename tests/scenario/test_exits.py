@@ -6,7 +6,17 @@ import pytest
 
 from simulator.errors import ScenarioError
 from simulator.scenario import loads
-from simulator.scenario.exits import Blocks, ConfidenceRule, MixedExits, ProfileExits, TableExits, TableFile
+from simulator.scenario.exits import (
+    Blocks,
+    ConfidenceRule,
+    ConfusionRouter,
+    MixedExits,
+    ProfileExits,
+    RecordedRouter,
+    RouterFile,
+    TableExits,
+    TableFile,
+)
 
 
 def exits(small, text):
@@ -35,6 +45,24 @@ def test_orders(small, text, order):
 def test_one_threshold_per_ramp_and_a_choice_of_exits(small):
     found = exits(small, "{table: a.csv, split: dev, rule: {confidence: [0.9, 80%]}, after: [2, 4, 6, 8, 10]}")
     assert (found.rule.confidence, found.after, found.split) == ((0.9, 0.8), (2, 4, 6, 8, 10), "dev")
+
+
+ROUTED = "{table: a.csv, rule: {patience: 2}, router: %s}"
+
+
+@pytest.mark.parametrize(
+    ("text", "router"),
+    [
+        ("{confusion: [[90%, 0.1], [0.2, 0.8]]}", ConfusionRouter(confusion=((0.9, 0.1), (0.2, 0.8)))),
+        ("{table: router.csv}", RouterFile(table="router.csv")),
+        ("{column: routed}", RecordedRouter(column="routed")),
+    ],
+)
+def test_routers(small, text, router):
+    assert exits(small, ROUTED % text).router == router
+    assert exits(small, "{table: a.csv, rule: {patience: 2}}").router is None
+    mixed = exits(small, MIX % ("[{at: 0s, shares: {easy: 1}}]", f", router: {text}"))
+    assert mixed.router == router
 
 
 def test_a_mix(small):
@@ -86,6 +114,15 @@ def test_single_values_can_be_set(small):
             "must be a file name or {file, split}",
         ),
         ("{gate: a.csv}", "exits", "must be {profile"),
+        ("{profile: [0.2, 0.3], router: {column: routed}}", "exits.router", "unknown key"),
+        (ROUTED % "routed", "exits.router", "must be {confusion"),
+        (ROUTED % "{}", "exits.router", "must be {confusion"),
+        (ROUTED % "{colum: routed}", "exits.router.colum", "did you mean 'column'?"),
+        (ROUTED % "{column: routed, time: 5us}", "exits.router.time", "unknown key"),
+        (ROUTED % "{confusion: []}", "exits.router.confusion", "must not be empty"),
+        (ROUTED % "{confusion: [[0.5, 0.5], [1]]}", "exits.router.confusion.1", "must have 2 shares, one per exit"),
+        (ROUTED % "{confusion: [[0.5, 0.4], [0, 1]]}", "exits.router.confusion.0", "must sum to 1, sums to 0.9"),
+        (ROUTED % "{confusion: [[1, 0], [-1, 2]]}", "exits.router.confusion.1.0", "share"),
     ],
 )
 def test_what_is_wrong_is_said_where_it_stands(small, text, place, message):

@@ -34,6 +34,24 @@ EXPECTED: dict[str, dict[str | None, bool]] = {
     "closed": {None: True, "few": True, "office": True},
     "early-exit-e3": {None: True, "whole": False, "compact": False, "serial": True, "answer-early": False},
     "early-exit-drift": {None: False, "mean": False, "replanned": True, "compact": False, "serial": True},
+    "early-exit-twin": {
+        None: True,
+        "hasty": True,
+        "alone": False,
+        "alone-four": True,
+        "strict": True,
+        "by-chance": True,
+    },
+    "early-exit-router": {
+        None: True,
+        "matrix": True,
+        "rule": False,
+        "lower": True,
+        "perfect": False,
+        "uniform": False,
+        "free-ramps": True,
+        "whole": False,
+    },
     "early-exit-mixed-gpus": {None: True, "compact": False, "by-depth": False},
     "mm1": {None: False},
     "mmc": {None: False},
@@ -143,10 +161,38 @@ def check_early_exit_drift(runs: Variants) -> None:
     assert max(costs) == pytest.approx(min(costs), rel=0.01)
 
 
+def check_early_exit_twin(runs: Variants) -> None:
+    """Half the price of four devices at the same accuracy or better; waiting for a batch spares wasted work."""
+    found = {variant: only_service(run) for variant, run in runs.items()}
+    assert found[None]["cost_per_hour"] < 0.6 * found["alone-four"]["cost_per_hour"]
+    assert found[None]["accuracy"] >= found["alone-four"]["accuracy"]
+    assert found[None]["exits"]["0"] == pytest.approx(0.74, abs=0.01)
+    assert found["hasty"]["twin"]["wasted_device_hours"] > 1.5 * found[None]["twin"]["wasted_device_hours"]
+    assert found["strict"]["twin"]["answered"] < 0.9 * found[None]["twin"]["answered"]
+    assert found["strict"]["accuracy"] > found[None]["accuracy"]
+    assert "twin" not in found["alone"]
+
+
+def check_early_exit_router(runs: Variants) -> None:
+    """A router saves layers and loses answers; a lower threshold saves nearly as many and loses fewer."""
+    found = {variant: only_service(run) for variant, run in runs.items()}
+    routed, lower, rule = found[None], found["lower"], found["rule"]
+    assert routed["mean_layers"] < lower["mean_layers"] < rule["mean_layers"]
+    assert routed["accuracy"] + 0.03 < lower["accuracy"] < rule["accuracy"]
+    assert found["matrix"]["accuracy"] == pytest.approx(routed["accuracy"], abs=0.01)
+    assert found["perfect"]["accuracy"] == pytest.approx(rule["accuracy"], abs=0.005)
+    assert found["perfect"]["goodput"] < rule["goodput"], "it answers alike and takes the router's time"
+    assert found["uniform"]["accuracy"] < rule["accuracy"] < found["whole"]["accuracy"]
+    assert found["uniform"]["goodput"] < rule["goodput"]
+    assert found["free-ramps"]["latency"]["p99"] < routed["latency"]["p99"]
+
+
 CHECKS: dict[str, Callable[[Variants], None]] = {
     "bursty-code": check_bursty_code,
     "early-exit-drift": check_early_exit_drift,
     "early-exit-e3": check_early_exit_e3,
+    "early-exit-router": check_early_exit_router,
+    "early-exit-twin": check_early_exit_twin,
     "closed": check_closed,
     "faults": check_faults,
     "heterogeneous": check_heterogeneous,

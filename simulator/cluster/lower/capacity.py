@@ -98,7 +98,11 @@ def expected_requests(service: Service, lowered: Lowered, folder: Path, problem:
         min(portion.rate for portion in capacities(service, deployment, lowered.overlap))
         for deployment in service.deployments
     )
-    return min(workload.clients / think_s if think_s > 0 else most, most) * lowered.duration_s
+    if service.capacity is None or think_s <= 0:  # else who is rejected comes again at once
+        most = min(workload.clients / think_s, most) if think_s > 0 else most
+    else:
+        most = workload.clients / think_s
+    return most * lowered.duration_s
 
 
 def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
@@ -115,17 +119,19 @@ def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
         return []
     overlap = scenario.cluster.network is not None and scenario.cluster.network.overlap
     warnings = []
+    left = 1.0 if service.twin is None else 1.0 - service.twin.share
+    beside = "" if service.twin is None else ", even where the twin takes all that it can answer,"
     for deployment, end_s in zip(service.deployments, _ends(service, scenario.run.duration)):
         rate = _rate_between(scenario, service, deployment.from_s, end_s)
         when = f" from {deployment.from_s:g}s on" if len(service.deployments) > 1 else ""
         for portion in capacities(service, deployment, overlap):
-            if rate > portion.rate:
+            if left * rate > portion.rate:
                 warnings.append(
-                    f"service {name}, portion {portion.layers}{when}: the load of {rate:.4g}/s is "
-                    f"{rate / portion.rate:.0%} of the {portion.rate:.4g}/s that it can carry; the rest waits, "
+                    f"service {name}, portion {portion.layers}{when}: the load of {left * rate:.4g}/s{beside} is "
+                    f"{left * rate / portion.rate:.0%} of the {portion.rate:.4g}/s that it can carry; the rest waits, "
                     "is dropped or rejected"
                 )
-        warnings += _link_warnings(scenario, service, deployment, rate)
+        warnings += _link_warnings(scenario, service, deployment, left * rate)
     return warnings
 
 

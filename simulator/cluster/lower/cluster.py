@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,12 +12,17 @@ from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route, pools_of, routes_of
 from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.stations import StationBuilder
+from simulator.cluster.lower.twins import twin_of
 from simulator.cluster.lowered import Deployment, Jitter, Link, Lowered, Service
 from simulator.errors import ScenarioError
 from simulator.results.record import ClassInfo, PoolInfo, PortionInfo, ServiceInfo
-from simulator.scenario import Scenario
+from simulator.scenario import Scenario, deployment
 from simulator.scenario import service as written
 
+Place = tuple[str | int, ...]
+"""Key path in the scenario."""
+Timeline = Sequence[tuple[float, deployment.Deployment]]
+"""Deployments with their start [s]."""
 INFINITY = float("inf")
 MOST_FAULTS = 1e6
 
@@ -25,7 +31,7 @@ def lower(scenario: Scenario) -> Lowered:
     """Arrays for the engines; raises ScenarioError for whatever cannot work, with its place in the file."""
     lowering = _Lowering(scenario, pools_of(scenario), routes_of(scenario.cluster.network), [], [])
     services = tuple(lowering.service(index, name) for index, name in enumerate(scenario.services))
-    _check_faults(scenario, services)
+    _check_faults(scenario, [*services, *(service.twin.service for service in services if service.twin)])
     run, network = scenario.run, scenario.cluster.network
     return Lowered(
         seed=scenario.seed,
@@ -41,7 +47,7 @@ def lower(scenario: Scenario) -> Lowered:
     )
 
 
-def _check_faults(scenario: Scenario, services: tuple[Service, ...]) -> None:
+def _check_faults(scenario: Scenario, services: Sequence[Service]) -> None:
     """Failures are events: refuse more of them than any run could want to see."""
     for index, (name, pool) in enumerate(scenario.cluster.pools.items()):
         if pool.faults is None:
@@ -69,16 +75,44 @@ class _Lowering:
 
     def service(self, index: int, name: str) -> Service:
         spec = self.scenario.services[name]
-        costs = ModelCosts(self.scenario, spec.model, self.scenario.models[spec.model])
-        exits = ModelExits(costs)
-        self._check_layers(name, spec, len(costs.layers))
-        builder = StationBuilder(name, index, costs, exits, self.pools, self.routes, self.portions, self.warnings)
-        stations, deployments = builder.build(spec.timeline)
-        service = Service(
-            info=_info(name, spec, exits.accuracy_full),
+        base = ("services", name)
+        several = spec.deployment is None
+        places = [(*base, *(("deployments", n) if several else ("deployment",))) for n in range(len(spec.timeline))]
+        exits = self._exits(spec.model)
+        service = self._built(index, spec, _info(name, spec, exits.accuracy_full), exits, spec.timeline, places)
+        if spec.twin is not None:
+            info = replace(service.info, name=f"{name}/twin", accuracy_full=None)
+            timeline, place = ((0.0, spec.twin.deployment),), (*base, "twin", "deployment")
+            beside = self._built(index, spec, info, self._exits(spec.twin.model), timeline, [place], twin=True)
+            beside = replace(beside, exits=None, capacity=None)
+            service = replace(service, twin=twin_of(self.scenario, name, spec.twin, beside, exits))
+        self.warnings.extend(overload_warnings(self.scenario, service))
+        return service
+
+    def _exits(self, model: str) -> ModelExits:
+        return ModelExits(ModelCosts(self.scenario, model, self.scenario.models[model]))
+
+    def _built(
+        self,
+        index: int,
+        spec: written.Service,
+        info: ServiceInfo,
+        exits: ModelExits,
+        timeline: Timeline,
+        places: Sequence[Place],
+        twin: bool = False,
+    ) -> Service:
+        """One network of a service on its stations."""
+        self._check_layers(timeline, places, exits.layers)
+        builder = StationBuilder(
+            info.name, places, index, exits.costs, exits, self.pools, self.routes, self.portions, self.warnings, twin
+        )
+        stations, deployments = builder.build(timeline)
+        return Service(
+            info=info,
             workload=spec.workload,
             class_shares=np.cumsum([c.share for c in spec.classes] if spec.classes else [1.0]),
-            layers=len(costs.layers),
+            layers=exits.layers,
             exits=exits.lowered,
             jitter=Jitter(spec.jitter.distribution, spec.jitter.cv or 0.0),
             capacity=spec.queue.capacity,
@@ -87,16 +121,13 @@ class _Lowering:
             stations=tuple(stations),
             deployments=tuple(deployments),
         )
-        self.warnings.extend(overload_warnings(self.scenario, service))
-        return service
 
-    def _check_layers(self, name: str, spec: written.Service, layers: int) -> None:
+    def _check_layers(self, timeline: Timeline, places: Sequence[Place], layers: int) -> None:
         """Portions must end at the model's last layer (the loader cannot know it for measured models)."""
-        for window, (_, deployment) in enumerate(spec.timeline):
-            last = deployment.cuts[-1].last
+        for (_, window), place in zip(timeline, places):
+            last = window.cuts[-1].last
             if last != layers:
-                base = ("deployment",) if spec.deployment is not None else ("deployments", window)
-                path = ("services", name, *base, "portions", len(deployment.portions) - 1, "layers")
+                path = (*place, "portions", len(window.portions) - 1, "layers")
                 message = f"must end at layer {layers}, the model's last; it ends at {last}"
                 raise ScenarioError(self.scenario.source.problem(path, message))
 

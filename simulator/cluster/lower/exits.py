@@ -36,7 +36,10 @@ class ModelExits:
 
     @cached_property
     def source(self) -> ExitSource | None:
-        """Exit rows with one exit per ramp and one for the model's end; None when nothing is said of exits."""
+        """Exit rows with one exit per ramp and one for the model's end; None when nothing is said of exits.
+
+        Where a router chooses exits, these are pairs (row, chosen exit): whoever works on rows needs not know of it.
+        """
         written = self.costs.model.exits
         if written is None:
             return None

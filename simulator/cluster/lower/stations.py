@@ -55,9 +55,12 @@ class Window:
 
 @dataclass(frozen=True)
 class StationBuilder:
-    """Turns the deployments of one service into stations and lowered deployments."""
+    """Turns the deployments of one service, or of its twin, into stations and lowered deployments."""
 
     service: str
+    """Name of the service as messages have it."""
+    places: Sequence[tuple[str | int, ...]]
+    """Key path of every deployment."""
     index: int
     costs: ModelCosts
     exits: ModelExits
@@ -66,6 +69,7 @@ class StationBuilder:
     portions: list[PortionInfo]
     """Portions of all services so far; the ones made here are added."""
     warnings: list[str]
+    twin: bool = False
 
     def build(
         self, timeline: Sequence[tuple[float, Deployment]]
@@ -116,7 +120,8 @@ class StationBuilder:
             first = next(iter(draft.kinds.values())).phases[0].portion
         else:
             for portion in _first(group):
-                self.portions.append(PortionInfo(self.index, portion.layers.first, portion.layers.last, window.start))
+                layers = portion.layers
+                self.portions.append(PortionInfo(self.index, layers.first, layers.last, window.start, self.twin))
         for key, members in group.items():
             draft.waits_s.setdefault(key, tuple(p.max_wait for p in members))
             if key not in draft.kinds:
@@ -190,10 +195,8 @@ class StationBuilder:
         raise ScenarioError(self._problem(window, deployment, members[0], message))
 
     def _problem(self, window: int, deployment: Deployment, portion: Portion, message: str, *key: str) -> Problem:
-        service = self.costs.scenario.services[self.service]
-        base = ("deployment",) if service.deployment is not None else ("deployments", window)
         number = next(i for i, p in enumerate(deployment.portions) if p is portion)
-        return self.costs.scenario.source.problem(("services", self.service, *base, "portions", number, *key), message)
+        return self.costs.scenario.source.problem((*self.places[window], "portions", number, *key), message)
 
     def _warn(self, steps: Steps, portion: Portion, hardware: Hardware) -> None:
         where = f"service {self.service}, portion {portion.layers} on {hardware.name}"

@@ -35,6 +35,8 @@ from simulator.costs.early_exit.patience import Patience
 from simulator.costs.early_exit.profiles import ProfileTable, profile_fires
 from simulator.costs.early_exit.reading import load_table
 from simulator.costs.early_exit.replay import Blocks, Drawn, Mix, Replay, Replayed, RowSource, order_of
+from simulator.costs.early_exit.routed import load_choices, load_confusion
+from simulator.costs.early_exit.router import Router, checked_confusion
 from simulator.costs.early_exit.rules import (
     RULES,
     Rule,
@@ -74,6 +76,7 @@ __all__ = [
     "ProfileTable",
     "Replay",
     "Replayed",
+    "Router",
     "RowSource",
     "Rule",
     "Score",
@@ -84,6 +87,7 @@ __all__ = [
     "binomial",
     "busy_seconds",
     "capacity",
+    "checked_confusion",
     "compact_batch",
     "compact_capacity",
     "compact_seconds",
@@ -99,6 +103,8 @@ __all__ = [
     "law_times",
     "layer_times",
     "leave_at_cuts",
+    "load_choices",
+    "load_confusion",
     "load_table",
     "make_rule",
     "measured_ramps",

@@ -29,13 +29,13 @@ def load_table(path: Path | str, *, split: str | None = None) -> ExitTable:
     Raises ScenarioError with file, line and column for everything that is wrong, up to 20 problems at once.
     """
     columns = open_columns(Path(path))
-    confidences = _numbered(columns, "conf")
-    predictions = _numbered(columns, "pred")
-    agreements = _numbered(columns, "agree")
+    confidences = numbered(columns, "conf")
+    predictions = numbered(columns, "pred")
+    agreements = numbered(columns, "agree")
     packed = "preds" in columns.cells
     _check_sets(columns, confidences, predictions, agreements, packed)
     if split is not None:
-        columns = _only(columns, split)
+        columns = only_split(columns, split)
     problems: list[Problem] = []
     confidence = _collect(problems, lambda: _confidences(columns, confidences))
     prediction = _collect(problems, lambda: _predictions(columns, predictions))
@@ -57,7 +57,7 @@ def _collect(problems: list[Problem], read: Callable[[], Array | None]) -> Array
         return None
 
 
-def _numbered(columns: Columns, stem: str) -> list[str]:
+def numbered(columns: Columns, stem: str) -> list[str]:
     """The columns ``stem_1 .. stem_K`` in the order of the file; gaps and a wrong order are refused."""
     numbers = {name: name[len(stem) + 1 :] for name in columns.cells if name.startswith(f"{stem}_")}
     found = {name: int(digits) for name, digits in numbers.items() if digits.isascii() and digits.isdecimal()}
@@ -99,7 +99,8 @@ def _check_sets(
         columns.fail(None, f"{_missing(lacking)}: as many conf_k as {stem}_k are needed")
 
 
-def _only(columns: Columns, split: str) -> Columns:
+def only_split(columns: Columns, split: str) -> Columns:
+    """The rows whose column ``split`` has that value; refused where there are none."""
     if "split" not in columns.cells:
         columns.fail(None, f"missing column split, needed to select {split!r}")
     kept = [i for i, value in enumerate(columns.cells["split"]) if value == split]

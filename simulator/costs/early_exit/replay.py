@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulator.costs.early_exit.router import Router
 from simulator.errors import Problem, ScenarioError
 from simulator.streams import stream
 
@@ -22,6 +23,8 @@ Ints = NDArray[np.int64]
 SHUFFLED_AT_ONCE = 1 << 16
 """Rows that are shuffled with one random stream: few streams, little memory."""
 KEPT = 8
+BELOW_ONE = float(np.nextafter(1.0, 0.0))
+_NOBODY = np.zeros(0, dtype=np.int64)
 
 
 class Order(Protocol):
@@ -29,6 +32,10 @@ class Order(Protocol):
 
     def rows(self, table: int, rows: int, uniform: Floats, number: Ints) -> Ints:
         """Row, within table number ``table`` of ``rows`` rows, of each request; ``uniform`` is within [0, 1)."""
+        ...
+
+    def left(self, rows: int, uniform: Floats) -> Floats:
+        """What the choice of a row leaves of the uniform numbers: uniform again, whatever the row."""
         ...
 
     def seeded(self, seed: int, *name: str | int) -> Order:
@@ -44,6 +51,10 @@ class Drawn:
         """See ``Order``."""
         return np.minimum((uniform * rows).astype(np.int64), rows - 1)
 
+    def left(self, rows: int, uniform: Floats) -> Floats:
+        """See ``Order``."""
+        return np.minimum(uniform * rows - self.rows(0, rows, uniform, _NOBODY), BELOW_ONE)
+
     def seeded(self, seed: int, *name: str | int) -> Drawn:
         """Nothing is chosen beyond the uniform numbers."""
         return self
@@ -56,6 +67,10 @@ class Replayed:
     def rows(self, table: int, rows: int, uniform: Floats, number: Ints) -> Ints:
         """See ``Order``."""
         return number % rows
+
+    def left(self, rows: int, uniform: Floats) -> Floats:
+        """Nothing is used up."""
+        return uniform
 
     def seeded(self, seed: int, *name: str | int) -> Replayed:
         """Nothing is random."""
@@ -94,6 +109,10 @@ class Blocks:
                 order = self._shuffled(table, rows, together, int(era[mine[0]]))
                 found[mine] = order[number[mine] % (rows * together)]
         return found
+
+    def left(self, rows: int, uniform: Floats) -> Floats:
+        """Nothing is used up."""
+        return uniform
 
     def _shuffled(self, table: int, rows: int, together: int, era: int) -> Ints:
         """Rows in the order of ``together`` passes; only those of the latest few streams are kept."""
@@ -175,6 +194,8 @@ class RowSource(Protocol):
 class Replay:
     """Rows of one or several tables that are joined one after another, of ``sizes`` rows each.
 
+    With a ``router`` what is drawn are its pairs (row, chosen exit), numbered as the router numbers them.
+
     >>> Replay((4,)).draw(np.array([0.0, 0.26, 0.99])).tolist()
     [0, 1, 3]
     """
@@ -182,28 +203,31 @@ class Replay:
     sizes: tuple[int, ...]
     order: Order = field(default_factory=Drawn)
     mix: Mix | None = None
+    router: Router | None = None
 
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 1:
             raise ScenarioError(Problem("needs tables of at least one row"))
         if (1 if self.mix is None else self.mix.shares.shape[1]) != len(self.sizes):
             raise ScenarioError(Problem(f"mix: needs one share for each of the {len(self.sizes)} tables"))
+        if self.router is not None and len(self.router.state) != sum(self.sizes):
+            raise ScenarioError(Problem(f"router: needs the true exit of each of the {sum(self.sizes)} rows"))
 
     def seeded(self, seed: int, *name: str | int) -> Replay:
         """The same with the block order of a named stream, such as one per replication and service."""
         return replace(self, order=self.order.seeded(seed, *name))
 
     def draw(self, uniform: Floats, arrival_s: Floats | None = None, number: Ints | None = None) -> Ints:
-        """Row of each request in the joined table.
+        """Row of each request in the joined table, or its pair of the router.
 
-        ``uniform`` chooses the table by the shares at ``arrival_s`` [s], and what is left of it the row, where rows are
-        drawn: one number serves both. ``number`` counts the service's requests from 0. A single table whose rows are
-        drawn needs the uniform numbers only.
+        ``uniform`` chooses the table by the shares at ``arrival_s`` [s], what is left of it the row, where rows are
+        drawn, and what is then left the exit, where a router chooses: one number serves all. ``number`` counts the
+        service's requests from 0. A single table whose rows are drawn needs the uniform numbers only.
         """
         uniform = np.asarray(uniform, dtype=np.float64)
         number = np.arange(len(uniform)) if number is None else np.asarray(number, dtype=np.int64)
         if self.mix is None:
-            return self.order.rows(0, self.sizes[0], uniform, number)
+            return self._within(0, 0, uniform, number)
         arrival_s = np.zeros(len(uniform)) if arrival_s is None else np.asarray(arrival_s, dtype=np.float64)
         bounds = self.mix.bounds(arrival_s)
         chosen = np.minimum((uniform >= bounds[1:]).sum(axis=0), len(self.sizes) - 1)
@@ -213,11 +237,18 @@ class Replay:
             mine = np.flatnonzero(chosen == table)
             low, high = bounds[table, mine], bounds[table + 1, mine]
             inside = (uniform[mine] - low) / np.where(high > low, high - low, 1.0)
-            found[mine] = start + self.order.rows(table, rows, inside, number[mine])
+            found[mine] = self._within(table, start, inside, number[mine])
             start += rows
         return found
 
+    def _within(self, table: int, start: int, uniform: Floats, number: Ints) -> Ints:
+        """Rows, or pairs, of requests of one table, whose first row is row ``start`` of all."""
+        rows = self.sizes[table]
+        row = start + self.order.rows(table, rows, uniform, number)
+        return row if self.router is None else self.router.pair(row, self.order.left(rows, uniform))
+
     def weights(self, arrival_s: float) -> Floats:
-        """Share of every row of the joined table among the requests that arrive at an instant; they add up to 1."""
+        """Share of every row (or pair) among the requests that arrive at an instant; they add up to 1."""
         shares: Sequence[float] = [1.0] if self.mix is None else self.mix.weights(arrival_s)[0].tolist()
-        return np.concatenate([np.full(rows, share / rows) for rows, share in zip(self.sizes, shares)])
+        weights = np.concatenate([np.full(rows, share / rows) for rows, share in zip(self.sizes, shares)])
+        return weights if self.router is None else self.router.weights(weights)

@@ -107,7 +107,7 @@ def exit_case(
 
 
 def _alone(scenario: Scenario, name: str, counts: Mapping[str, int]) -> Scenario:
-    """The scenario with this service and its devices only."""
+    """The scenario with this service and its devices only; without a twin, which is no way to exit."""
     pools = {
         pool: written.model_copy(update={"count": counts[pool] * written.devices_per_replica})
         if pool in counts
@@ -115,7 +115,8 @@ def _alone(scenario: Scenario, name: str, counts: Mapping[str, int]) -> Scenario
         for pool, written in scenario.cluster.pools.items()
     }
     cluster = scenario.cluster.model_copy(update={"pools": pools})
-    kept = {"services": {name: scenario.services[name]}, "trainings": {}, "streams": {}, "planner": None}
+    service = scenario.services[name].model_copy(update={"twin": None})
+    kept = {"services": {name: service}, "trainings": {}, "streams": {}, "planner": None}
     return scenario.model_copy(update={"cluster": cluster, **kept})
 
 
