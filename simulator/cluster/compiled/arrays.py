@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from simulator.cluster.compiled import columns as c
 from simulator.cluster.compiled.entry import ARRAYS
-from simulator.cluster.compiled.feed import CHUNK
+from simulator.cluster.compiled.feed import chunk_of
 from simulator.cluster.compiled.loop import FIRST_NUMBER
 from simulator.cluster.compiled.shape import Shape
 from simulator.cluster.lowered import Lowered
@@ -82,8 +82,9 @@ class Arrays:
     out_t: Array
     out_i: Array
 
-    def __init__(self, lowered: Lowered, keep_tables: bool, chunk: int = CHUNK) -> None:
+    def __init__(self, lowered: Lowered, keep_tables: bool) -> None:
         self.shape = shape = Shape(lowered)
+        chunk = chunk_of(shape.open_services)
         self.keeps_tables = keep_tables
         self.most = chunk * shape.open_services + shape.clients
         self._set_up(lowered, chunk)
@@ -101,7 +102,7 @@ class Arrays:
         g = self.g = np.zeros(c.G_INTS, np.int64)
         g[c.G_TABLES], g[c.G_OVERLAP] = self.keeps_tables, lowered.overlap
         g[c.G_SERVICES], g[c.G_NUMBERS] = len(lowered.services), shape.numbers
-        g[c.G_MOST_ADMITTED], g[c.G_LINES], g[c.G_REPLICAS] = self.most, shape.lines, shape.replicas
+        g[c.G_MOST_ADMITTED], g[c.G_REPLICAS] = self.most, shape.replicas
         clock = self.clock = np.zeros(c.T_FLOATS)
         clock[c.T_DURATION], clock[c.T_WARMUP] = lowered.duration_s, lowered.warmup_s
         clock[c.T_LIMIT] = lowered.duration_s + lowered.drain_s
@@ -199,11 +200,11 @@ class Arrays:
         self.__dict__.clear()
 
     def _more_slots(self) -> None:
-        if len(self.requests) > MOST_INSIDE:
+        if len(self.requests) - int(self.g[c.G_FREE]) > MOST_INSIDE:
             raise ScenarioError(
                 Problem(
-                    f"more than {MOST_INSIDE:,} requests are inside at {self.clock[c.T_NOW]:g}s: the load is above what "
-                    "is deployed; lower it, shorten run.duration or bound the queue (queue: {capacity: ..})"
+                    f"more than {MOST_INSIDE:,} requests are inside at {self.clock[c.T_NOW]:g}s: the load is above "
+                    "what is deployed; lower it, shorten run.duration or bound the queue (queue: {capacity: ..})"
                 )
             )
         old, free = len(self.requests), int(self.g[c.G_FREE])

@@ -23,7 +23,6 @@ from simulator.cluster.compiled.columns import (
     R_GROUP,
     R_LEAVE,
     R_LIVE,
-    R_ORDINAL,
     R_ROW,
     R_SERVICE,
     SEND,
@@ -79,7 +78,6 @@ def new_request(g, free, requests, times, numbers, services, statics, starts, li
     requests[r, R_DEPLOYMENT] = deployment
     requests[r, R_LEAVE] = statics[services[service, V_LEAVES] + deployment * services[service, V_ROWS] + row]
     requests[r, R_CLIENT] = client
-    requests[r, R_ORDINAL] = ordinal
     times[r, F_DEADLINE] = now + limits[group]
     for column in range(g[G_NUMBERS]):
         numbers[r, column] = ahead[client, place, C_NUMBERS + column]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import heappop
 from pathlib import Path
+from pickle import UnpicklingError
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from simulator.cluster.compiled import columns as c
 from simulator.cluster.compiled import entry, records
 from simulator.cluster.compiled.arrays import Arrays
 from simulator.cluster.compiled.enter import ASKING, DIRTY, UNSETTLED
-from simulator.cluster.compiled.feed import HALF, ClosedFeed, OpenFeed
+from simulator.cluster.compiled.feed import HALF, ClosedFeed, OpenFeed, chunk_of
 from simulator.cluster.compiled.loop import ARRIVAL
 from simulator.cluster.compiled.queue_views import CompiledLine
 from simulator.cluster.compiled.station_views import CompiledBatch, CompiledReplica, CompiledStation, PhaseView
@@ -31,6 +33,10 @@ from simulator.results.record import Outcome, RunFrame, RunRecord
 from simulator.results.tally import Tally
 from simulator.scenario.workload import Closed
 
+FEWEST_ROUNDS, MOST_ROUNDS = 16, 4096
+"""Between two returns of the kernel, in which a run can be watched and stopped."""
+PAUSE_S = 0.1
+"""Computing time that should pass between them [s]."""
 WATCHFUL_ROUTINGS = {"least_outstanding", "two_choices"}
 
 
@@ -100,7 +106,11 @@ class CompiledEngine:
 
     def act(self, what: int, one: int = 0, two: int = 0, at: float = 0.0) -> int:
         """Call the kernel."""
-        return self._act(what, one, two, at, *self.arrays.arguments)
+        try:
+            return self._act(what, one, two, at, *self.arrays.arguments)
+        except (EOFError, UnpicklingError):  # a damaged file in the cache: nothing has run yet
+            self._act = entry.in_memory()
+            return self._act(what, one, two, at, *self.arrays.arguments)
 
     def replica_at(self, row: int) -> CompiledReplica:
         """The replica of a row."""
@@ -186,13 +196,14 @@ class CompiledEngine:
     def _feeds(self, replication: int, folder: Path) -> tuple[dict[int, OpenFeed], dict[int, ClosedFeed]]:
         opened: dict[int, OpenFeed] = {}
         closed: dict[int, ClosedFeed] = {}
+        chunk = chunk_of(self.arrays.shape.open_services)
         for index, service in enumerate(self.lowered.services):
             v = self.arrays.services[index]
             group = int(v[c.V_GROUP])
             if isinstance(service.workload, Closed):
                 closed[index] = ClosedFeed(self.lowered, index, group, int(v[c.V_CLIENT]), replication)
             else:
-                opened[index] = OpenFeed(self.lowered, index, group, replication, folder)
+                opened[index] = OpenFeed(self.lowered, index, group, replication, folder, chunk)
                 v[c.V_MORE] = 1
         return opened, closed
 
@@ -204,12 +215,16 @@ class CompiledEngine:
         self._aborted: list[int] = []
         self._begin_clients()
         self._sync()
+        rounds = self._pace(FEWEST_ROUNDS, 0.0)
         while True:
+            before = perf_counter()
             why = self.act(entry.ADVANCE)
             if why == c.OVER:
                 break
+            rounds = self._pace(rounds, perf_counter() - before)
             if why == c.MORE_ARRIVALS:
                 self._more_arrivals()
+                arrays.grow()  # the next chunk may belong to the same instant
             elif why == c.CONTROL:
                 now, _, _, handler, argument = heappop(clock.heap)
                 clock._now = now
@@ -230,6 +245,12 @@ class CompiledEngine:
         waiting = arrays.stations[:, c.S_WAITING].any() or self._under_way()
         end = float(arrays.clock[c.T_LIMIT] if waiting else arrays.clock[c.T_NOW])
         return max(end, self.lowered.duration_s)
+
+    def _pace(self, rounds: int, took_s: float) -> int:
+        """So many rounds, at most, until the kernel comes back, when the last ones took that long [s]."""
+        found = max(min(int(rounds * PAUSE_S / max(took_s, 1e-9)), 2 * rounds, MOST_ROUNDS), FEWEST_ROUNDS)
+        self.arrays.g[c.G_TICK] = self.arrays.g[c.G_ROUNDS] + found
+        return found
 
     def _sync(self) -> None:
         """Tell the kernel what the control code may have changed."""
@@ -300,16 +321,22 @@ class CompiledEngine:
 
     def run(self) -> RunRecord:
         """Run, and the record of everything that happened (with ``keep_tables``)."""
-        end_s = self._run()
-        self._cut_off(end_s)
-        return records.record(self, end_s, self._aborted)
+        try:
+            end_s = self._run()
+            self._cut_off(end_s)
+            return records.record(self, end_s, self._aborted)
+        finally:
+            self.arrays.release()
 
     def tally(self) -> tuple[RunFrame, Tally]:
         """Run, and the counters and sketches of what happened (without ``keep_tables``)."""
-        end_s = self._run()
         arrays = self.arrays
-        late = end_s - arrays.clock[c.T_MARK]
-        arrays.clock[c.T_INSIDE] += arrays.g[c.G_INSIDE] * late
-        arrays.clock[c.T_COHORT] += arrays.g[c.G_COHORT] * late
-        self._cut_off(end_s)
-        return records.frame(self, end_s), records.tally(self, end_s)
+        try:
+            end_s = self._run()
+            late = end_s - arrays.clock[c.T_MARK]
+            arrays.clock[c.T_INSIDE] += arrays.g[c.G_INSIDE] * late
+            arrays.clock[c.T_COHORT] += arrays.g[c.G_COHORT] * late
+            self._cut_off(end_s)
+            return records.frame(self, end_s), records.tally(self, end_s)
+        finally:
+            arrays.release()

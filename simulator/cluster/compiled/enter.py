@@ -24,6 +24,7 @@ from simulator.cluster.compiled.columns import (
     LEAST_OUTSTANDING,
     P_BATCH,
     Q_MIXED,
+    Q_SIZE,
     R_ATTEMPTS,
     R_COHORT,
     R_DEPLOYMENT,
@@ -205,7 +206,7 @@ def redirect(  # type: ignore[no-untyped-def]
     line = line_for(lines, stations, replicas, batches, numbers, opens, target, r)
     q = join(lines, stations, bands, queues, waits, requests, times, dues, line, r, clock[T_NOW])
     times[r, F_ENTERED] = since
-    queues[q, Q_MIXED] = 1
+    queues[q, Q_MIXED] = queues[q, Q_SIZE]
     touch(g, lists, lines, line)
 
 

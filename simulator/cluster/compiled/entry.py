@@ -35,18 +35,25 @@ def act() -> Callable[..., int]:
 
     It is kept beside this file, or in the user's cache; where neither can be written it lives in memory only.
     """
-    function = _with_sources(_digest())
     try:
-        compiled: Callable[..., int] = njit(function, cache=True, **OPTIONS)
+        compiled: Callable[..., int] = njit(_with_sources(_digest()), cache=True, **OPTIONS)
     except RuntimeError:  # no folder for the cache can be written
-        compiled = njit(function, **OPTIONS)
+        return in_memory()
+    return compiled
+
+
+@cache
+def in_memory() -> Callable[..., int]:
+    """The same without a cache on disk."""
+    compiled: Callable[..., int] = njit(_with_sources(_digest()), **OPTIONS)
     return compiled
 
 
 def _digest() -> str:
     """Digest of every source that is compiled in: Numba itself only looks whether *this* file has changed."""
     folder = Path(__file__).parent
-    sources = [*sorted(folder.glob("*.py")), folder.parents[1] / "results" / "sketch.py"]
+    results = folder.parents[1] / "results"
+    sources = [*sorted(folder.glob("*.py")), results / "record.py", results / "sketch.py"]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 

@@ -16,8 +16,8 @@ from simulator.streams import stream
 from simulator.workload import open_arrivals
 from simulator.workload.closed import BLOCK, ClientDraws, think_sampler
 
-CHUNK = 16_384
-"""Arrivals of one service that are made at a time: few enough for the processor's cache."""
+CHUNK, LEAST_CHUNK = 16_384, 256
+"""Arrivals made at a time for all services together, few enough for the processor's cache; and least for each."""
 HALF = C_AHEAD // 2
 RANDOM_ROUTINGS = {"random", "two_choices"}
 
@@ -38,12 +38,17 @@ def purposes(service: Service) -> list[tuple[Purpose, Sampler]]:
     return list(found.items())
 
 
+def chunk_of(services: int) -> int:
+    """Arrivals that are made at a time for each of so many open services."""
+    return max(LEAST_CHUNK, CHUNK // max(services, 1))
+
+
 class OpenFeed:
     """Arrivals of an open load with all that chance says of them."""
 
-    def __init__(self, lowered: Lowered, index: int, group: int, replication: int, folder: Path) -> None:
+    def __init__(self, lowered: Lowered, index: int, group: int, replication: int, folder: Path, chunk: int) -> None:
         service = lowered.services[index]
-        self.service, self.index, self.group = service, index, group
+        self.service, self.index, self.group, self._chunk = service, index, group, chunk
         self._slo = np.array([item.slo_s for item in service.info.classes])
         self._starts = [deployment.from_s for deployment in service.deployments]
         self._leave = [deployment.exit_layer for deployment in service.deployments]
@@ -60,7 +65,7 @@ class OpenFeed:
         self._made = 0
 
     def _cut(self, lowered: Lowered, replication: int, folder: Path) -> Iterator[Floats]:
-        """Chunks of at most ``CHUNK``."""
+        """Chunks of at most the size asked for."""
         for chunk in open_arrivals(
             self.service.workload,
             seed=lowered.seed,
@@ -68,10 +73,10 @@ class OpenFeed:
             service=self.service.info.name,
             until_s=lowered.duration_s,
             folder=folder,
-            chunk=CHUNK,
+            chunk=self._chunk,
         ):
-            for first in range(0, len(chunk), CHUNK):
-                yield chunk[first : first + CHUNK]
+            for first in range(0, len(chunk), self._chunk):
+                yield chunk[first : first + self._chunk]
 
     def fill(self, coming_t: Floats, coming_i: Ints) -> int:
         """Write the next chunk into the columns of the service; how many, 0 when the load has ended."""

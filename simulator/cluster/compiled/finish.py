@@ -333,9 +333,10 @@ def arrive(  # type: ignore[no-untyped-def]
     r = batches[b, B_HEAD]
     while r >= 0:
         after = requests[r, R_NEXT]
-        target = known(stations[s, S_SUCCESSOR])
         if stations[s, S_WINDOWED]:
             target = advance(g, lists, requests, services, stations, statics, r)
+        else:
+            target = known(stations[s, S_SUCCESSOR])
         if stations[target, S_CLOSED] and times[r, F_FINISH] == times[r, F_FINISH]:
             leave_path(g, lists, requests, services, stations, statics, r)
             free_slot(g, free, requests, times, out_t, out_i, r)

@@ -44,6 +44,7 @@ from simulator.cluster.compiled.columns import (
     G_STAGE,
     G_STANDING,
     G_TABLES,
+    G_TICK,
     G_UNSETTLED,
     G_URGENT,
     GROW,
@@ -114,7 +115,7 @@ REJECTED = int(Outcome.REJECTED)
 INFINITY = float("inf")
 NAN = float("nan")
 CHECK_EVERY = 4096
-"""Rounds between two looks at the clock, as in the reference."""
+"""Rounds between two looks at whether time goes on, as in the reference."""
 MOST_STANDING = 24
 ARRIVAL, DEADLINE, FIRST_NUMBER = range(3)
 GROUP, ROW, LEAVE, DEPLOYMENT = range(4)
@@ -477,5 +478,5 @@ def advance(  # type: ignore[no-untyped-def]
                 clock[T_CHECKED] = now
                 if g[G_STANDING] > MOST_STANDING:
                     return STUCK
-                if g[G_ROUNDS] % (8 * CHECK_EVERY) == 0:
-                    return TICK
+            if g[G_ROUNDS] >= g[G_TICK]:
+                return TICK

@@ -57,7 +57,7 @@ class Queue:
                 arrays.queues[q, c.Q_TAIL] = requests[-1]
                 arrays.requests[requests[-1], c.R_NEXT] = -1
             arrays.queues[q, c.Q_SIZE] += len(requests)
-            arrays.queues[q, c.Q_MIXED] = 1
+            arrays.queues[q, c.Q_MIXED] += len(requests)
 
     def put_last(self, taken: Taken) -> None:
         """Requests move in behind the others of their class with their old entry instants and dues."""
@@ -85,7 +85,7 @@ class Queue:
             arrays.waits[q, : len(waits)] = waits
             arrays.queues[q, c.Q_WAITS] = 1
             if inside:
-                arrays.queues[q, c.Q_MIXED] = 1
+                arrays.queues[q, c.Q_MIXED] = len(inside)
 
     def _band(self, request: int) -> int:
         if self._bands == 1:
@@ -115,8 +115,7 @@ class Queue:
             arrays.queues[q, c.Q_HEAD] = requests[0]
         arrays.queues[q, c.Q_TAIL] = requests[-1]
         arrays.requests[requests[-1], c.R_NEXT] = -1
-        arrays.queues[q, c.Q_SIZE] = size + len(requests)
-        arrays.queues[q, c.Q_MIXED] = 1
+        arrays.queues[q, [c.Q_SIZE, c.Q_MIXED]] = size + len(requests)
 
     def _chain(self, requests: list[int]) -> None:
         self._arrays.requests[requests[:-1], c.R_NEXT] = requests[1:]

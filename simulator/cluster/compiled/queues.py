@@ -1,7 +1,8 @@
 """Queues of requests as linked lists, with the instants of entry and the dues in the columns of the requests.
 
 The same meaning as ``fifo.Fifo``: a due is computed once, on entry; a queue is mixed once a request came back or moved
-in, and then its earliest due need not stand at the head.
+in, and then its earliest due need not stand at the head. ``Q_MIXED`` counts those up to the last that did so: whoever
+stands behind them entered in order, and the first of those is due first.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def queue_due(queues, requests, times, dues, q, kind):  # type: ignore[no-untype
 def _mixed_due(queues, requests, dues, q, kind):  # type: ignore[no-untyped-def]
     r = queues[q, Q_HEAD]
     due = dues[r, kind]
-    for _ in range(queues[q, Q_SIZE] - 1):
+    for _ in range(min(queues[q, Q_MIXED], queues[q, Q_SIZE] - 1)):
         r = requests[r, R_NEXT]
         if dues[r, kind] < due:
             due = dues[r, kind]

@@ -58,10 +58,10 @@ def contains(words, base, size, number):  # type: ignore[no-untyped-def]
 def least(words, base, size, start):  # type: ignore[no-untyped-def]
     """Least member not below ``start``; -1 without."""
     if size == SMALL:
-        word = words[base + 2] & (-1 << start)
-        if word == 0 or start > 63:
+        if start > 63:
             return -1
-        return lowest_bit(word)
+        word = words[base + 2] & (-1 << start)
+        return -1 if word == 0 else lowest_bit(word)
     middle = base + 1
     low = middle + middle_words(size)
     if (start >> 6) >= size - 1 - middle_words(size):

@@ -91,6 +91,8 @@ def close_cut(queues, requests, q, last, k):  # type: ignore[no-untyped-def]
     queues[q, Q_HEAD] = requests[last, R_NEXT]
     requests[last, R_NEXT] = -1
     queues[q, Q_SIZE] -= k
+    if queues[q, Q_MIXED]:
+        queues[q, Q_MIXED] = max(queues[q, Q_MIXED] - k, 0)
     if queues[q, Q_SIZE] == 0:
         queues[q, Q_MIXED] = 0
         queues[q, Q_TAIL] = -1
