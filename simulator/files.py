@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import tempfile
+import secrets
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -80,10 +80,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     target = _target(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".draft-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        draft = Path(name)
-        try:
+        draft = target.with_name(f".draft-{secrets.token_hex(8)}{target.suffix}")
+        try:  # entered before the file is there, so that no interruption leaves it behind
+            draft.touch(mode=0o600, exist_ok=False)
             write(draft)
             draft.chmod(0o666 & ~_umask())
             draft.replace(target)
