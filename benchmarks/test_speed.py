@@ -11,7 +11,6 @@ from benchmarks.systems import ciw_mmc, mmc_p99_s, mmc_scenario, mmc_text, simpy
 from benchmarks.timing import in_turns, process_s
 from simulator import simulate
 from simulator.cluster.compiled import CompiledEngine
-from simulator.cluster.compiled.columns import G_EVENTS
 from simulator.cluster.engine import Engine
 from simulator.cluster.lower import lower
 from simulator.cluster.lowered import Lowered
@@ -31,7 +30,7 @@ def events_per_request(lowered: Lowered) -> tuple[float, float, float]:
     engine = CompiledEngine(lowered, 0, FOLDER, keep_tables=False)
     _, tally = engine.tally()
     arrived = int(tally.arrived.sum())
-    events = (int(engine.arrays.g[G_EVENTS]) + arrived) / arrived
+    events = (engine.events + arrived) / arrived
     return events, tally.members[0] / tally.batches[0], tally.busy_s[0] / lowered.duration_s
 
 

@@ -99,6 +99,8 @@ class CompiledEngine:
             self._build(table)
             start_windows(self, table)  # type: ignore[arg-type]
         self._open, self._closed = self._feeds(replication, folder)
+        self.events = 0
+        """Events that the kernel put on its heap: ends of batches, transfers, timers, requests of clients."""
         self.last_arrival_s: dict[int, float] = {}
         """Of open loads, by service."""
 
@@ -242,6 +244,7 @@ class CompiledEngine:
                 raise standing_clock(float(arrays.clock[c.T_NOW]))
             if self.progress is not None:
                 self.progress(float(arrays.clock[c.T_NOW]))
+        self.events = int(arrays.g[c.G_EVENTS])
         waiting = arrays.stations[:, c.S_WAITING].any() or self._under_way()
         end = float(arrays.clock[c.T_LIMIT] if waiting else arrays.clock[c.T_NOW])
         return max(end, self.lowered.duration_s)
