@@ -546,6 +546,39 @@ def test_requests_of_a_portion_without_replicas_move_over() -> None:
     assert set(rec.batches.portion[rec.batches.start_s >= 4.0].tolist()) == {2}
 
 
+def test_a_drop_empties_a_drained_portion() -> None:
+    """Request 0 waits from 1 until 5 in the portion of the first window; then it is past its deadline."""
+    service = {"queue": {"drop": "expired"}, "slo": {"latency": "2s"}}
+    rec = windows([1.0], [layer(1.0)], [(0.0, one(batch=2, max_wait=4.0)), (2.0, one(batch=3))], service=service)
+    assert outcomes(rec) == "D"
+    assert rec.requests.finish_s.tolist() == [5.0]
+    assert rec.replicas.released_s.tolist() == [5.0, np.inf]
+
+
+def test_an_answered_request_does_not_go_over() -> None:
+    """Request 0 has its answer at 1.5, when its next portion has closed for want of devices: its slot ends there."""
+    first: Node = {"exit_mode": "answer_early", "portions": [portion("1", 1), portion("2", 1)]}
+    second: Node = {"exit_mode": "compact", "portions": [portion("1", 1, batch=2), portion("2", 1, batch=2)]}
+    body = {"workload": {"trace": "arrivals.csv"}, "deployments": [{"from": "0s", **first}, {"from": "1s", **second}]}
+    model: Node = {"ramps": {"after": [1]}, "exits": {"profile": [1.0]}}
+    node = scenario(body, [layer(1.0), layer(1.0)], duration_s=64.0, model=model, count=2)
+    rec = agreed(node, [0.5])
+    assert rec.requests.finish_s.tolist() == [1.5]
+    assert story(rec) == [Served(0, 0, 0.5, 1.5, (0,))]
+
+
+def test_buffers_of_a_new_serial_replica_wait_as_the_window_says() -> None:
+    """The second replica comes with the second window, where half a batch waits 4 s for the rest."""
+
+    def serial(replicas: int, max_wait: float) -> Node:
+        return {"execution": "serial", "replicas": replicas} | {
+            "portions": [portion("1", None), portion("2", None, batch=2, max_wait=max_wait)]
+        }
+
+    rec = windows([3.0, 3.0], [layer(1.0), layer(1.0)], [(0.0, serial(1, 0.0)), (2.0, serial(2, 4.0))])
+    assert rec.requests.finish_s.tolist() == [9.0, 9.0]
+
+
 def test_wishes_of_a_window_are_taken_back_by_the_next() -> None:
     """Of three replicas wanted at 2 two find devices; at 3 one is wanted: no third one joins when the old one goes."""
     old, new = one(batch=2), one(batch=1, replicas=3)
