@@ -31,6 +31,10 @@ LARGEST_BATCH = 64
 """Batch sizes up to this one are looked at for the interval in which splitting wins."""
 
 
+MOST_BATCH = 65_536
+"""Largest batch of a portion that a scenario may ask for."""
+
+
 @dataclass(frozen=True)
 class ExitCase:
     """One service, alone in its scenario, and the split problem that it poses.
@@ -51,6 +55,8 @@ class ExitCase:
     weights: Floats
     measured_to: int
     """Largest batch size whose times are not extrapolated, within those that are looked at."""
+    twin: bool
+    """Whether the service as written has a twin; the case leaves it out."""
 
     @property
     def spec(self) -> Service:
@@ -70,8 +76,9 @@ def exit_case(
     uses, or by pool; else what the other services leave of the pools. Latency objectives limit the time of a batch over
     all portions; ``planner.accuracy_floor`` and ``planner.search.max_cuts`` hold where the scenario has them.
     """
-    if batch is not None and batch < 1:
-        raise ScenarioError(Problem(f"batch: must be at least 1, got {batch}"))
+    if batch is not None and not 1 <= batch <= MOST_BATCH:
+        bound = "at least 1" if batch < 1 else f"at most {MOST_BATCH:,}"
+        raise ScenarioError(Problem(f"batch: must be {bound}, got {batch}"))
     lower(scenario)  # refuses what cannot work, each problem at its place
     name = chosen_service(scenario, service)
     spec = scenario.services[name]
@@ -103,7 +110,8 @@ def exit_case(
     folder, problem_at = scenario.source.folder, scenario.source.problem
     rate = mean_rate(spec.workload, scenario.run.duration, folder, service=name, problem=problem_at)
     measured = min(_measured_to(costs, hardware[pool], precision[pool], largest) for pool in counts)
-    return ExitCase(alone, name, size, counts, precision, costs, source, problem, rate, weights, measured)
+    twin = spec.twin is not None
+    return ExitCase(alone, name, size, counts, precision, costs, source, problem, rate, weights, measured, twin)
 
 
 def _alone(scenario: Scenario, name: str, counts: Mapping[str, int]) -> Scenario:

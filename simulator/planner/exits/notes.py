@@ -22,6 +22,8 @@ def notes(case: ExitCase, plan: ModePlan, missing: Sequence[str]) -> Iterator[st
         yield f"left out, no plan fits the devices, the objective and the accuracy asked for: {', '.join(missing)}"
     if case.measured_to < max(case.batch, 64):
         yield f"times beyond batch {case.measured_to} are extrapolated, and so is an end of the interval beyond it"
+    if case.twin:
+        yield "the service's twin is left out: every mode is compared without it"
     yield from _known(case, plan)
     yield from _drifting(case, plan)
     if len(case.devices) > 1:

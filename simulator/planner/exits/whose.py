@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from simulator.errors import Problem, ScenarioError
 from simulator.scenario import Scenario
 from simulator.scenario.base import unknown
+from simulator.scenario.deployment import Deployment
 from simulator.scenario.service import Service
 
 
@@ -68,12 +69,13 @@ def _by_pool(used: list[str], asked: int | Mapping[str, int] | None) -> Mapping[
 
 
 def _held(spec: Service, pool: str) -> int:
-    """Most replicas that a service has in a pool in any of its windows."""
-    most = 0
-    for _, window in spec.timeline:
-        if window.execution == "serial":
-            held = window.replicas or 0 if window.portions[0].pool == pool else 0
-        else:
-            held = sum(portion.replicas or 0 for portion in window.portions if portion.pool == pool)
-        most = max(most, held)
-    return most
+    """Most replicas that a service, its twin included, has in a pool in any of its windows."""
+    most = max((_in(window, pool) for _, window in spec.timeline), default=0)
+    return most + (0 if spec.twin is None else _in(spec.twin.deployment, pool))
+
+
+def _in(window: Deployment, pool: str) -> int:
+    """Replicas of a deployment in a pool."""
+    if window.execution == "serial":
+        return window.replicas or 0 if window.portions[0].pool == pool else 0
+    return sum(portion.replicas or 0 for portion in window.portions if portion.pool == pool)

@@ -56,7 +56,7 @@ def recommend(
 
     The choice is between the whole model (*none*, *compact*) and portions on devices of their own (*at_cut* in
     parallel, ramps at the cuts). Tagged and serial plans are shown beside it; with ``serial`` the latter may win:
-    in steady state it always carries the most of the exit modes, because the wait in its buffers costs no capacity.
+    in steady state it often carries the most, because the wait in its buffers costs no capacity.
     """
     sets = cut_sets(problem.exits, problem.limits.max_cuts)
     batches = batches_to_look_at(problem)
@@ -170,7 +170,7 @@ def _reason(
         return f"batch {chosen.batch}: split{how} after layers {cuts}: {chosen.capacity:,.0f}/s, {gains}; {where}"
     split = others.get("at_cut (parallel)")
     rival = "" if split is None or not split.cuts else f" against {split.capacity:,.0f}/s split"
-    why = _why_not(chosen, intervals)
+    why = _why_not(chosen, intervals, split)
     carries = f"{chosen.exit_mode} carries {chosen.capacity:,.0f}/s{rival}"
     return f"batch {chosen.batch}: do not split: {carries} ({why}); {where}"
 
@@ -181,7 +181,9 @@ def _in_serial(chosen: ModePlan, serial: ModePlan | None) -> str:
     return f"; in serial {serial.capacity:,.0f}/s, with survivors waiting in buffers"
 
 
-def _why_not(chosen: ModePlan, intervals: Sequence[tuple[int, int]]) -> str:
+def _why_not(chosen: ModePlan, intervals: Sequence[tuple[int, int]], split: ModePlan | None) -> str:
+    if split is None:
+        return "no split keeps the limits at this batch size"
     if chosen.exit_mode == "none":
         return "too few requests leave early to pay for the ramps"
     if not intervals:

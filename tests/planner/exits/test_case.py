@@ -166,6 +166,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"model": {"ramps": {"after": [4]}, "exits": {"profile": [1.0]}}}, {}, "no ramp before the model's end"),
     ({}, {"service": "t"}, "unknown service 't'"),
     ({}, {"batch": 0}, "batch: must be at least 1"),
+    ({}, {"batch": 65_537}, "batch: must be at most 65,536"),
     ({}, {"devices": 0}, "devices: must be at least 1"),
     ({}, {"devices": {"cpu": 3}}, "unknown pool of the service 'cpu'"),
     ({"planner": {"accuracy_floor": 0.9}}, {}, "an accuracy to keep needs exits"),
