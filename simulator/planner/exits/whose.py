@@ -42,7 +42,7 @@ def devices_for(scenario: Scenario, name: str, asked: int | Mapping[str, int] | 
     found = {}
     for pool in used:
         written = scenario.cluster.pools[pool]
-        others = sum(_held(other, pool) for key, other in scenario.services.items() if key != name)
+        others = sum(held(other, pool) for key, other in scenario.services.items() if key != name)
         free = wanted.get(pool, written.count - others * written.devices_per_replica)
         found[pool] = free // written.devices_per_replica
         if found[pool] < 1:
@@ -68,7 +68,7 @@ def _by_pool(used: list[str], asked: int | Mapping[str, int] | None) -> Mapping[
     return asked
 
 
-def _held(spec: Service, pool: str) -> int:
+def held(spec: Service, pool: str) -> int:
     """Most replicas that a service, its twin included, has in a pool in any of its windows."""
     most = max((_in(window, pool) for _, window in spec.timeline), default=0)
     return most + (0 if spec.twin is None else _in(spec.twin.deployment, pool))

@@ -13,7 +13,8 @@ from simulator.cluster.lower import lower
 from simulator.costs.early_exit import load_table, reach
 from simulator.errors import ScenarioError
 from simulator.planner.exits import ExitCase, compare_exits, deployed, exit_case
-from simulator.planner.split import ModePlan
+from simulator.planner.exits.whose import held
+from simulator.planner.split import ModePlan, recommend
 from simulator.scenario import load
 from tests.planner.exits.cases import DRIFT, E3, MIXED, MODES, SCENARIOS, plans, written
 from tests.support import Node
@@ -234,3 +235,21 @@ def test_what_the_capacity_leaves_out_is_said() -> None:
     notes = " ".join(compare_exits(written(cluster=cluster)).notes)
     assert "a link of its own" in notes
     assert "no replica fails" in notes
+
+
+def test_a_twin_holds_devices_too() -> None:
+    """What another service holds in a pool includes the replicas of its twin."""
+    scenario = load(SCENARIOS / "early-exit-twin.yaml")
+    (spec,) = scenario.services.values()
+    assert spec.twin is not None
+    portions = [*spec.timeline[0][1].portions, *spec.twin.deployment.portions]
+    for pool in scenario.cluster.pools:
+        assert held(spec, pool) == sum(portion.replicas or 0 for portion in portions if portion.pool == pool)
+    (name,) = scenario.services
+    assert exit_case(scenario, name).twin
+
+
+def test_the_reason_names_a_tight_objective() -> None:
+    """Where no split keeps the objective, that is the reason, and nothing about batches."""
+    case = exit_case(load(E3, sets=["services.sentiment.slo.latency=8ms"]))
+    assert "no split keeps the limits" in recommend(case.problem, case.batch).reason
