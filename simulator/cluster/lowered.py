@@ -12,6 +12,8 @@ from simulator.costs.early_exit import RowSource
 from simulator.results.record import PoolInfo, PortionInfo, ServiceInfo
 from simulator.scenario import Workload
 
+MOST_INSIDE = 1 << 24
+"""Requests inside at one time of a run that keeps no tables; each takes about 350 bytes."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from simulator.cluster.engines import Choice, choose, recorded, tallied
 from simulator.cluster.lower import lower
-from simulator.cluster.lower.capacity import expected_requests
-from simulator.cluster.lowered import Lowered
+from simulator.cluster.lower.capacity import expected_backlog, expected_requests
+from simulator.cluster.lowered import MOST_INSIDE, Lowered
 from simulator.errors import Problem, ScenarioError
 from simulator.results import Result, RunFrame, RunRecord, metrics, precise_enough, tally_metrics
 from simulator.scenario import Scenario
@@ -112,7 +112,22 @@ def keeps_tables(scenario: Scenario, lowered: Lowered, choice: Choice, asked: bo
             f"{needed[0]} needs: shorten run.duration or lower the load"
         )
         raise ScenarioError(scenario.source.problem(("run",), message))
-    return bool(needed) or (asked is None and expected <= SMALL)
+    keep = bool(needed) or (asked is None and expected <= SMALL)
+    if not keep:
+        _check_backlog(scenario, lowered)
+    return keep
+
+
+def _check_backlog(scenario: Scenario, lowered: Lowered) -> None:
+    """Refuse a load of which more waits in the end than memory can hold; without tables nothing else bounds it."""
+    for service in lowered.services:
+        backlog = expected_backlog(scenario, service, lowered.overlap)
+        if backlog > MOST_INSIDE:
+            message = (
+                f"about {backlog:.2g} requests would wait at once, at most {MOST_INSIDE:.2g} are simulated: lower the "
+                "load, shorten run.duration or bound the queue"
+            )
+            raise ScenarioError(scenario.source.problem(("services", service.info.name, "workload"), message))
 
 
 Arrived = dict[int, tuple[int, float]]

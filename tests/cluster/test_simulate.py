@@ -52,6 +52,7 @@ def test_an_aim_that_is_not_met_is_said() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        (["services.s.workload.rate=1e8/s"], "services.s.workload: about 2e.09 requests would wait"),
         (["services.s.workload.rate=1e8/s", "run.engine=simpy"], "run: about 2e.09 requests in one replication"),
         (["services.s.workload.rate=1e9/s"], "services.s.workload: this load would take about 2e.10 arrivals"),
         (["cluster.pools.p.faults={mtbf: 1us, mttr: 1us}"], "cluster.pools.p.faults: about"),

@@ -567,6 +567,22 @@ def test_an_answered_request_does_not_go_over() -> None:
     assert story(rec) == [Served(0, 0, 0.5, 1.5, (0,))]
 
 
+def test_a_replica_that_leaves_with_a_transfer_takes_no_batch() -> None:
+    """Both replicas are idle at 2 while their survivors travel until 5; the one that goes serves nobody more."""
+    body: Node = {
+        "workload": {"trace": "arrivals.csv"},
+        "deployments": [
+            {"from": seconds(start), "portions": [portion("1", replicas), portion("2", 2)]}
+            for start, replicas in ((0.0, 2), (2.0, 1))
+        ],
+    }
+    node = scenario(body, [layer(1.0, "one"), layer(1.0, "two")], duration_s=64.0)
+    node["cluster"] |= link(4.0, overlap=True)
+    rec = agreed(node, [0.0, 0.0, 3.0, 3.0])
+    assert [(b.replica, b.start) for b in story(rec) if b.portion == 0] == [(0, 0.0), (1, 0.0), (0, 3.0), (0, 4.0)]
+    assert rec.replicas.released_s[1] == 5.0
+
+
 def test_buffers_of_a_new_serial_replica_wait_as_the_window_says() -> None:
     """The second replica comes with the second window, where half a batch waits 4 s for the rest."""
 

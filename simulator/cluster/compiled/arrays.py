@@ -12,13 +12,11 @@ from simulator.cluster.compiled.entry import ARRAYS
 from simulator.cluster.compiled.feed import chunk_of
 from simulator.cluster.compiled.loop import FIRST_NUMBER
 from simulator.cluster.compiled.shape import Shape
-from simulator.cluster.lowered import Lowered
+from simulator.cluster.lowered import MOST_INSIDE, Lowered
 from simulator.errors import Problem, ScenarioError
 from simulator.results.sketch import BINS
 
 Array = NDArray[Any]
-MOST_INSIDE = 1 << 24
-"""Requests inside at one time; each takes about 350 bytes."""
 INFINITY = float("inf")
 
 

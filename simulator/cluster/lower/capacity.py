@@ -105,6 +105,20 @@ def expected_requests(service: Service, lowered: Lowered, folder: Path, problem:
     return most * lowered.duration_s
 
 
+def expected_backlog(scenario: Scenario, service: Service, overlap: bool) -> float:
+    """About how many requests of an open load wait at once in the end where nothing bounds or drops them."""
+    if service.capacity is not None or service.drop != "never" or isinstance(service.workload, Closed):
+        return 0.0
+    left = 1.0 if service.twin is None else 1.0 - service.twin.share
+    backlog = 0.0
+    for deployment, end_s in zip(service.deployments, _ends(service, scenario.run.duration)):
+        rate = left * _rate_between(scenario, service, deployment.from_s, end_s)
+        carried = min(portion.rate for portion in capacities(service, deployment, overlap))
+        length_s = min(end_s, scenario.run.duration) - min(deployment.from_s, scenario.run.duration)
+        backlog = max(backlog + (rate - carried) * length_s, 0.0)
+    return backlog
+
+
 def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
     """Statements about portions that are offered more than they can carry (allowed, but the reader must know)."""
     name = service.info.name
