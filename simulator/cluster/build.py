@@ -10,7 +10,7 @@ from simulator.cluster.dispatch import discipline_of
 from simulator.cluster.draws import uniform
 from simulator.cluster.passes import PASSES
 from simulator.cluster.requests import RequestTable
-from simulator.cluster.routing import ROUTINGS
+from simulator.cluster.routing import RANDOM_ROUTINGS, ROUTINGS, WATCHFUL_ROUTINGS
 from simulator.cluster.state import PhaseState, Station
 from simulator.cluster.twins import PairedTable
 from simulator.cluster.windows import set_waits
@@ -18,9 +18,12 @@ from simulator.cluster.windows import set_waits
 if TYPE_CHECKING:
     from simulator.cluster.engine import Engine
 
-RANDOM_ROUTINGS = {"random", "two_choices"}
-WATCHFUL_ROUTINGS = {"least_outstanding", "two_choices"}
-"""Routings that look at the queues, and so see whether completions of the same instant have been applied."""
+
+def hands_on_at_once(service: lowered.Service) -> bool:
+    """Whether survivors may enter the next portion with the completion: no transfer takes time, and none could tell."""
+    phases = [phase for station in service.stations for kind in station.kinds for phase in kind.phases]
+    watchful = any(station.routing in WATCHFUL_ROUTINGS for station in service.stations)
+    return not watchful and not any(phase.transfer_s.any() for phase in phases)
 
 
 def build_stations(engine: Engine, table: RequestTable) -> None:
@@ -29,11 +32,9 @@ def build_stations(engine: Engine, table: RequestTable) -> None:
     table.stations = [_station(table, index, station) for index, station in enumerate(spec.stations)]
     table.paths = [[table.stations[index] for index in deployment.stations] for deployment in spec.deployments]
     table.entries = [path[0] for path in table.paths]
-    transfers = [phase.spec.transfer_s for s in table.stations for kind in s.phases for phase in kind]
-    free = not any(transfer.any() for transfer in transfers)
-    watchful = any(station.spec.routing in WATCHFUL_ROUTINGS for station in table.stations)
+    at_once = hands_on_at_once(spec)
     for station in table.stations:
-        station.hands_on_at_once = free and not watchful
+        station.hands_on_at_once = at_once
     if not table.tracked:
         for station, successor in zip(table.paths[0], table.paths[0][1:]):
             station.successor = successor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from simulator.cluster.twins import twin_tables, with_twins
 from simulator.results.record import Batches, Floats, Ints, Outcome, Replicas, Requests, RunRecord
 
 if TYPE_CHECKING:
+    from simulator.cluster.compiled.station_views import CompiledReplica
     from simulator.cluster.engine import Engine
+    from simulator.cluster.state import Replica
 
 
 class Recorder:
@@ -79,7 +82,7 @@ class Recorder:
             requests=requests,
             batches=self._batches(rows),
             twins=tasks,
-            replicas=_replicas(engine),
+            replicas=replica_table(engine.replicas),
             warnings=lowered.warnings,
         )
 
@@ -171,8 +174,8 @@ def _correct(table: RequestTable) -> Floats:
     return table.spec.exits.correct[rows, np.asarray(table.leave, dtype=np.int64) - 1]
 
 
-def _replicas(engine: Engine) -> Replicas:
-    replicas = engine.replicas
+def replica_table(replicas: Sequence[Replica | CompiledReplica]) -> Replicas:
+    """Every replica ever held, in order of creation."""
     return Replicas(
         portion=np.array([r.phases[0].spec.portion for r in replicas], dtype=np.int64),
         number=np.array([r.number for r in replicas], dtype=np.int64),

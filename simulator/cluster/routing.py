@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 from simulator.cluster.state import Line, Station
 
+RANDOM_ROUTINGS = {"random", "two_choices"}
+"""Routings that draw numbers."""
+WATCHFUL_ROUTINGS = {"least_outstanding", "two_choices"}
+"""Routings that look at the queues, and so see whether completions of the same instant have been applied."""
 Uniform = Callable[[int], float]
 """The request's own number in [0, 1) for one choice."""
 Route = Callable[[int], Line]

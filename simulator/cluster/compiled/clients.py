@@ -40,7 +40,7 @@ from simulator.cluster.compiled.jit import cold
 
 
 @cold
-def plan_client(g, clock, heap_t, heap_i, lists, services, clients, ahead, client, instant):  # type: ignore[no-untyped-def]
+def plan_client(g, clock, heap_t, heap_i, lists, services, clients, ahead, client, instant):
     """A client got its answer at ``instant`` [s], thinks, and sends unless the load has ended by then."""
     ordinal = clients[client, C_ORDINAL]
     service = clients[client, C_SERVICE]
@@ -58,7 +58,7 @@ def plan_client(g, clock, heap_t, heap_i, lists, services, clients, ahead, clien
 
 
 @cold
-def new_request(g, free, requests, times, numbers, services, statics, starts, limits, clients, ahead, client, now):  # type: ignore[no-untyped-def]
+def new_request(g, free, requests, times, numbers, services, statics, starts, limits, clients, ahead, client, now):
     """The slot of a request that a client sends at ``now`` [s], with its own columns set."""
     g[G_FREE] -= 1
     r = free[g[G_FREE]]

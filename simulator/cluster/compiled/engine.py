@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from simulator.cluster import lowered as low
+from simulator.cluster.build import hands_on_at_once
 from simulator.cluster.clock import INFINITY, Clock
 from simulator.cluster.compiled import columns as c
 from simulator.cluster.compiled import entry, records
@@ -37,7 +38,6 @@ FEWEST_ROUNDS, MOST_ROUNDS = 16, 4096
 """Between two returns of the kernel, in which a run can be watched and stopped."""
 PAUSE_S = 0.1
 """Computing time that should pass between them [s]."""
-WATCHFUL_ROUTINGS = {"least_outstanding", "two_choices"}
 
 
 class Unsettled:
@@ -177,10 +177,7 @@ class CompiledEngine:
         self._stations += table.stations
         table.paths = [[table.stations[index] for index in deployment.stations] for deployment in spec.deployments]
         table.entries = [path[0] for path in table.paths]
-        free = not any(phase.transfer_s.any() for s in spec.stations for kind in s.kinds for phase in kind.phases)
-        at_once = free and not any(s.routing in WATCHFUL_ROUTINGS for s in spec.stations)
-        rows = [station.row for station in table.stations]
-        arrays.stations[rows, c.S_AT_ONCE] = at_once
+        arrays.stations[[station.row for station in table.stations], c.S_AT_ONCE] = hands_on_at_once(spec)
         if not table.windowed:
             for station, successor in zip(table.paths[0], table.paths[0][1:]):
                 arrays.stations[station.row, c.S_SUCCESSOR] = successor.row

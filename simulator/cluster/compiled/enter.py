@@ -74,7 +74,7 @@ DIRTY, LINGERING, UNSETTLED, ASKING = range(4)
 
 
 @hot
-def touch(g, lists, lines, line):  # type: ignore[no-untyped-def]
+def touch(g, lists, lines, line):
     """The line dispatches when the instant has settled."""
     if not lines[line, L_DIRTY]:
         lines[line, L_DIRTY] = 1
@@ -86,7 +86,7 @@ def touch(g, lists, lines, line):  # type: ignore[no-untyped-def]
 
 
 @hot
-def outstanding(lines, stations, replicas, batches, s, line):  # type: ignore[no-untyped-def]
+def outstanding(lines, stations, replicas, batches, s, line):
     """Requests waiting in a line of one replica, or in service there."""
     b = replicas[stations[s, S_REPLICA] + lines[line, L_NUMBER], P_BATCH]
     waiting = lines[line, L_SIZE]
@@ -96,7 +96,7 @@ def outstanding(lines, stations, replicas, batches, s, line):  # type: ignore[no
 
 
 @cold
-def route(lines, stations, replicas, batches, numbers, opens, s, r):  # type: ignore[no-untyped-def]
+def route(lines, stations, replicas, batches, numbers, opens, s, r):
     """The line that request ``r`` joins in a station whose replicas have queues of their own."""
     routing, first, n = stations[s, S_ROUTING], stations[s, S_OPEN], stations[s, S_OPENS]
     if routing == ROUND_ROBIN:
@@ -124,7 +124,7 @@ def route(lines, stations, replicas, batches, numbers, opens, s, r):  # type: ig
 
 
 @hot
-def line_for(lines, stations, replicas, batches, numbers, opens, s, r):  # type: ignore[no-untyped-def]
+def line_for(lines, stations, replicas, batches, numbers, opens, s, r):
     """The line of station ``s`` that request ``r`` joins."""
     if stations[s, S_SHARED]:
         return known(stations[s, S_LINE])
@@ -135,7 +135,7 @@ def line_for(lines, stations, replicas, batches, numbers, opens, s, r):  # type:
 
 
 @hot
-def forget(g, lists, stations, s):  # type: ignore[no-untyped-def]
+def forget(g, lists, stations, s):
     """One request fewer can reach station ``s``; a drained one may now close."""
     stations[s, S_PENDING] -= 1
     if stations[s, S_DRAINING] and stations[s, S_PENDING] == 0:
@@ -144,14 +144,14 @@ def forget(g, lists, stations, s):  # type: ignore[no-untyped-def]
 
 
 @hot
-def path_of(requests, services, r):  # type: ignore[no-untyped-def]
+def path_of(requests, services, r):
     """First entry of the path of a request's deployment among the static integers."""
     service = requests[r, R_SERVICE]
     return services[service, V_PATHS] + requests[r, R_DEPLOYMENT] * services[service, V_PLACES]
 
 
 @cold
-def enter_path(requests, services, stations, statics, r, position):  # type: ignore[no-untyped-def]
+def enter_path(requests, services, stations, statics, r, position):
     """A request may from now on be found at its station ``position`` and the later ones of its deployment."""
     requests[r, R_POSITION] = position
     place = path_of(requests, services, r) + position
@@ -161,7 +161,7 @@ def enter_path(requests, services, stations, statics, r, position):  # type: ign
 
 
 @cold
-def leave_path(g, lists, requests, services, stations, statics, r):  # type: ignore[no-untyped-def]
+def leave_path(g, lists, requests, services, stations, statics, r):
     """A request's slot ends, or goes over to another deployment."""
     place = path_of(requests, services, r) + requests[r, R_POSITION]
     while statics[place] >= 0:
@@ -170,7 +170,7 @@ def leave_path(g, lists, requests, services, stations, statics, r):  # type: ign
 
 
 @hot
-def advance(g, lists, requests, services, stations, statics, r):  # type: ignore[no-untyped-def]
+def advance(g, lists, requests, services, stations, statics, r):
     """A request leaves its station for the next one, which is returned."""
     place = path_of(requests, services, r) + requests[r, R_POSITION]
     requests[r, R_POSITION] += 1
@@ -179,7 +179,7 @@ def advance(g, lists, requests, services, stations, statics, r):  # type: ignore
 
 
 @cold
-def redirect(  # type: ignore[no-untyped-def]
+def redirect(
     g, clock, lists, requests, times, dues, numbers, queues, waits, lines, stations, services, replicas, batches,
     bands, opens, statics, fires, s, r, since,
 ):  # fmt: skip
@@ -214,7 +214,7 @@ def redirect(  # type: ignore[no-untyped-def]
 
 
 @hot
-def admit(  # type: ignore[no-untyped-def]
+def admit(
     g, clock, lists, requests, times, dues, numbers, queues, waits, lines, stations, services, replicas, batches,
     bands, opens, statics, counts, lines_timer, r, now,
 ):  # fmt: skip

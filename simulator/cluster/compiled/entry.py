@@ -58,7 +58,7 @@ def _digest() -> str:
 
 
 def _with_sources(digest: str) -> Callable[..., Any]:
-    def act(  # type: ignore[no-untyped-def]
+    def act(
         what, one, two, at, g, clock, heap_t, heap_i, lists, free, requests, times, dues, numbers, queues, waits,
         lines, timers, stations, services, coming_t, coming_i, clients, ahead, limits, replicas, link_free, batches,
         spans, free_batches, phases, floors, tables, statics, starts_s, bands, opens, fires, bounded, scratch, tested,

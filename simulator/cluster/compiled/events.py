@@ -7,7 +7,7 @@ from simulator.cluster.compiled.jit import hot, known
 
 
 @hot
-def schedule(g, heap_t, heap_i, instant, key, what):  # type: ignore[no-untyped-def]
+def schedule(g, heap_t, heap_i, instant, key, what):
     """Put an event on the heap."""
     i = known(g[G_HEAP])
     g[G_HEAP] = i + 1
@@ -30,7 +30,7 @@ def schedule(g, heap_t, heap_i, instant, key, what):  # type: ignore[no-untyped-
 
 
 @hot
-def before(heap_t, heap_i, one, other):  # type: ignore[no-untyped-def]
+def before(heap_t, heap_i, one, other):
     """Whether the event in one place of the heap comes before that in another."""
     a, b = heap_t[one], heap_t[other]
     if a != b:
@@ -41,7 +41,7 @@ def before(heap_t, heap_i, one, other):  # type: ignore[no-untyped-def]
 
 
 @hot
-def remove_first(g, heap_t, heap_i):  # type: ignore[no-untyped-def]
+def remove_first(g, heap_t, heap_i):
     """Take the first event off the heap; the caller has read it."""
     last = known(g[G_HEAP] - 1)
     g[G_HEAP] = last

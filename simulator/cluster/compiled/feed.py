@@ -11,6 +11,7 @@ from simulator.cluster.compiled.columns import C_AHEAD, C_GROUP, C_NUMBERS, C_RO
 from simulator.cluster.compiled.loop import ARRIVAL, DEADLINE, DEPLOYMENT, FIRST_NUMBER, GROUP, LEAVE, ROW
 from simulator.cluster.draws import Sampler, class_indices, jitter_sampler, uniform
 from simulator.cluster.lowered import Floats, Ints, Lowered, Service
+from simulator.cluster.routing import RANDOM_ROUTINGS
 from simulator.scenario.workload import Closed
 from simulator.streams import stream
 from simulator.workload import open_arrivals
@@ -19,7 +20,6 @@ from simulator.workload.closed import BLOCK, ClientDraws, think_sampler
 CHUNK, LEAST_CHUNK = 16_384, 256
 """Arrivals made at a time for all services together, few enough for the processor's cache; and least for each."""
 HALF = C_AHEAD // 2
-RANDOM_ROUTINGS = {"random", "two_choices"}
 
 Purpose = tuple[str, int]
 """Name of a stream, and number of the portion within its deployment."""

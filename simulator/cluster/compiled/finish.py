@@ -95,7 +95,7 @@ NAN = float("nan")
 
 
 @hot
-def free_slot(g, free, requests, times, out_t, out_i, r):  # type: ignore[no-untyped-def]
+def free_slot(g, free, requests, times, out_t, out_i, r):
     """A request is gone for good."""
     if g[G_TABLES]:
         note_request(requests, times, out_t, out_i, r)
@@ -105,7 +105,7 @@ def free_slot(g, free, requests, times, out_t, out_i, r):  # type: ignore[no-unt
 
 
 @hot
-def free_batch(g, free_batches, batches, b):  # type: ignore[no-untyped-def]
+def free_batch(g, free_batches, batches, b):
     """An event of a batch is past; its slot is free again when nothing names it any more."""
     batches[b, B_EVENTS] -= 1
     if batches[b, B_EVENTS] == 0:
@@ -114,7 +114,7 @@ def free_batch(g, free_batches, batches, b):  # type: ignore[no-untyped-def]
 
 
 @hot
-def set_idle(lines, stations, replicas, idle, replica):  # type: ignore[no-untyped-def]
+def set_idle(lines, stations, replicas, idle, replica):
     """A replica may take batches: it stands in the set of its kind, or of those with requests in their buffers."""
     s, line = known(replicas[replica, P_STATION]), known(replicas[replica, P_LINE])
     group = stations[s, S_KINDS] if replicas[replica, P_BUFFERED] > 0 else replicas[replica, P_KIND]
@@ -124,7 +124,7 @@ def set_idle(lines, stations, replicas, idle, replica):  # type: ignore[no-untyp
 
 
 @hot
-def release(g, lists, lines, stations, replicas, idle, replica):  # type: ignore[no-untyped-def]
+def release(g, lists, lines, stations, replicas, idle, replica):
     """A replica has nothing in service any more: it becomes idle, or goes if it is leaving."""
     replicas[replica, P_BATCH] = -1
     if replicas[replica, P_LEAVING]:
@@ -137,7 +137,7 @@ def release(g, lists, lines, stations, replicas, idle, replica):  # type: ignore
 
 
 @cold
-def end_request(  # type: ignore[no-untyped-def]
+def end_request(
     g, clock, heap_t, heap_i, lists, free, requests, times, stations, services, clients, ahead, statics, counts,
     out_t, out_i, r, outcome, windowed,
 ):  # fmt: skip
@@ -155,7 +155,7 @@ def end_request(  # type: ignore[no-untyped-def]
 
 
 @hot
-def complete(  # type: ignore[no-untyped-def]
+def complete(
     g, clock, heap_t, heap_i, lists, free, requests, times, dues, queues, waits, lines, stations, services, clients,
     ahead, replicas, link_free, batches, spans, free_batches, phases, tables, statics, idle, counts, sums, latency_bins,
     part_bins, exits, right, busy, pool_busy, row_t, out_t, out_i, b, now,
@@ -288,7 +288,7 @@ def complete(  # type: ignore[no-untyped-def]
 
 
 @hot
-def append(lines, stations, queues, waits, requests, times, dues, batches, line, b, now):  # type: ignore[no-untyped-def]
+def append(lines, stations, queues, waits, requests, times, dues, batches, line, b, now):
     """The survivors of a batch join a line together: they are linked already, in their order."""
     q = known(lines[line, L_QUEUE])
     r = known(batches[b, B_HEAD])
@@ -315,7 +315,7 @@ def append(lines, stations, queues, waits, requests, times, dues, batches, line,
 
 
 @hot
-def arrive(  # type: ignore[no-untyped-def]
+def arrive(
     g, clock, lists, free, requests, times, dues, numbers, queues, waits, lines, stations, services, replicas, batches,
     spans, free_batches, phases, bands, opens, statics, fires, idle, busy, pool_busy, row_t, out_t, out_i, b, now,
 ):  # fmt: skip

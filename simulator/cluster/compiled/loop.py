@@ -123,7 +123,7 @@ GROUP, ROW, LEAVE, DEPLOYMENT = range(4)
 
 
 @hot
-def next_arrival(g, services, coming_t):  # type: ignore[no-untyped-def]
+def next_arrival(g, services, coming_t):
     """The open service whose next arrival is the first; -1 when there is none, -2 when a chunk has run out."""
     best, soonest = -1, INFINITY
     for service in range(g[G_SERVICES]):
@@ -137,7 +137,7 @@ def next_arrival(g, services, coming_t):  # type: ignore[no-untyped-def]
 
 
 @hot
-def next_request(g, free, requests, times, numbers, coming_t, coming_i, service, at):  # type: ignore[no-untyped-def]
+def next_request(g, free, requests, times, numbers, coming_t, coming_i, service, at):
     """The slot of the next request of an open load, with its own columns set."""
     g[G_FREE] -= 1
     r = known(free[known(g[G_FREE])])
@@ -154,7 +154,7 @@ def next_request(g, free, requests, times, numbers, coming_t, coming_i, service,
 
 
 @hot
-def pass_time(g, clock, now):  # type: ignore[no-untyped-def]
+def pass_time(g, clock, now):
     """Time goes on to ``now`` [s]; the number inside is held until then."""
     clock[T_INSIDE] += g[G_INSIDE] * (now - clock[T_MARK])
     clock[T_COHORT] += g[G_COHORT] * (now - clock[T_MARK])
@@ -163,7 +163,7 @@ def pass_time(g, clock, now):  # type: ignore[no-untyped-def]
 
 
 @hot
-def join_ahead(  # type: ignore[no-untyped-def]
+def join_ahead(
     g, clock, lists, free, requests, times, dues, numbers, queues, waits, lines, timers, stations, services, coming_t,
     coming_i, bands, counts, s, soonest,
 ):  # fmt: skip
@@ -237,7 +237,7 @@ def join_ahead(  # type: ignore[no-untyped-def]
 
 
 @cold
-def start_lingering(g, lists, lines, stations, marked):  # type: ignore[no-untyped-def]
+def start_lingering(g, lists, lines, stations, marked):
     """Lines beside which requests linger that may have to go are dispatched whenever their service is."""
     for i in range(g[G_DIRTY]):
         line = lists[DIRTY, i]
@@ -257,7 +257,7 @@ def start_lingering(g, lists, lines, stations, marked):  # type: ignore[no-untyp
 
 
 @cold
-def sort_dirty(g, lists):  # type: ignore[no-untyped-def]
+def sort_dirty(g, lists):
     """Lines dispatch by service, portion and line, which is the order of their numbers."""
     n = g[G_DIRTY]
     gap = 1
@@ -275,7 +275,7 @@ def sort_dirty(g, lists):  # type: ignore[no-untyped-def]
 
 
 @cold
-def reject_beyond_capacity(  # type: ignore[no-untyped-def]
+def reject_beyond_capacity(
     g, clock, heap_t, heap_i, lists, free, requests, times, queues, lines, stations, services, clients, ahead, statics,
     counts, out_t, out_i, s,
 ):  # fmt: skip
@@ -299,7 +299,7 @@ def reject_beyond_capacity(  # type: ignore[no-untyped-def]
 
 
 @hot
-def is_empty(stations):  # type: ignore[no-untyped-def]
+def is_empty(stations):
     """Whether no request waits in a line; only asked when no event is left, so nothing is in service either."""
     for s in range(stations.shape[0]):  # noqa: SIM110  # compiled code has no generators
         if stations[s, S_WAITING]:
@@ -308,7 +308,7 @@ def is_empty(stations):  # type: ignore[no-untyped-def]
 
 
 @hot
-def short_of_room(g, out_i):  # type: ignore[no-untyped-def]
+def short_of_room(g, out_i):
     """Whether what one instant can bring may not fit into the arrays."""
     if g[G_FREE] < g[G_MOST_ADMITTED] or g[G_HEAP] > g[G_MOST_EVENTS]:
         return True
@@ -316,7 +316,7 @@ def short_of_room(g, out_i):  # type: ignore[no-untyped-def]
 
 
 @hot
-def short_of_batches(g, requests, row_i, member_i):  # type: ignore[no-untyped-def]
+def short_of_batches(g, requests, row_i, member_i):
     """Whether what one dispatch can start may not fit into the arrays."""
     if g[G_FREE_BATCHES] < g[G_REPLICAS] or g[G_HEAP] > g[G_MOST_EVENTS]:
         return True
@@ -327,7 +327,7 @@ def short_of_batches(g, requests, row_i, member_i):  # type: ignore[no-untyped-d
 
 
 @cold
-def advance(  # type: ignore[no-untyped-def]
+def advance(
     g, clock, heap_t, heap_i, lists, free, requests, times, dues, numbers, queues, waits, lines, timers, stations,
     services, coming_t, coming_i, clients, ahead, limits, replicas, link_free, batches, spans, free_batches, phases,
     floors, tables, statics, starts_s, bands, opens, fires, bounded, scratch, tested, marked, idle,

@@ -60,7 +60,7 @@ _BASE = ((1023 + LOWEST) << BITS) - 1
 
 
 @hot
-def bin_of(value):  # type: ignore[no-untyped-def]
+def bin_of(value):
     """Bin of the quantile sketch; as ``results.sketch.bin_of``."""
     if value <= 0.0:
         return 0
@@ -73,9 +73,7 @@ def bin_of(value):  # type: ignore[no-untyped-def]
 
 
 @hot
-def note_answer(  # type: ignore[no-untyped-def]
-    g, clock, requests, times, services, counts, sums, latency_bins, part_bins, exits, right, r
-):
+def note_answer(g, clock, requests, times, services, counts, sums, latency_bins, part_bins, exits, right, r):
     """An answer has left, and all parts of its latency are known."""
     finish, arrival = times[r, F_FINISH], times[r, F_ARRIVAL]
     group = known(requests[r, R_GROUP])
@@ -112,7 +110,7 @@ def note_answer(  # type: ignore[no-untyped-def]
 
 
 @cold
-def note_end(g, clock, requests, times, counts, r):  # type: ignore[no-untyped-def]
+def note_end(g, clock, requests, times, counts, r):
     """A request has ended without an answer."""
     group, outcome = requests[r, R_GROUP], requests[r, R_OUTCOME]
     sojourn = times[r, F_FINISH] - times[r, F_ARRIVAL]
@@ -126,7 +124,7 @@ def note_end(g, clock, requests, times, counts, r):  # type: ignore[no-untyped-d
 
 
 @hot
-def note_request(requests, times, out_t, out_i, r):  # type: ignore[no-untyped-def]
+def note_request(requests, times, out_t, out_i, r):
     """The row of a request whose slot ends, or that is inside when the run does."""
     row = requests[r, R_SEQ]
     out_t[row, 0] = times[r, F_ARRIVAL]
@@ -141,9 +139,7 @@ def note_request(requests, times, out_t, out_i, r):  # type: ignore[no-untyped-d
 
 
 @hot
-def note_batch(  # type: ignore[no-untyped-def]
-    g, clock, replicas, batches, spans, phases, row_t, busy, pool_busy, b, free, idle
-):
+def note_batch(g, clock, replicas, batches, spans, phases, row_t, busy, pool_busy, b, free, idle):
     """A batch is over: its survivors have arrived at ``free``, its replica was idle again at ``idle`` [s]."""
     if g[G_TABLES]:
         row = batches[b, B_ROW]
@@ -163,7 +159,7 @@ def note_batch(  # type: ignore[no-untyped-def]
 
 
 @cold
-def note_taken_back(  # type: ignore[no-untyped-def]
+def note_taken_back(
     g, clock, requests, times, services, counts, sums, latency_bins, part_bins, exits, right,
     replicas, batches, spans, phases, row_t, busy, pool_busy, b, now, idle,
 ):  # fmt: skip
@@ -190,7 +186,7 @@ def note_taken_back(  # type: ignore[no-untyped-def]
 
 
 @hot
-def note_transfer(requests, times, batches, spans, b, now):  # type: ignore[no-untyped-def]
+def note_transfer(requests, times, batches, spans, b, now):
     """Survivors of a batch arrive at ``now`` [s]: its service and their transfer are time of theirs."""
     r = batches[b, B_HEAD]
     service, transfer = spans[b, B_END] - spans[b, B_START], now - spans[b, B_END]

@@ -30,7 +30,7 @@ INFINITY = float("inf")
 
 
 @hot
-def push(queues, waits, requests, times, dues, q, r, now):  # type: ignore[no-untyped-def]
+def push(queues, waits, requests, times, dues, q, r, now):
     """Request ``r`` enters queue ``q`` at ``now`` [s]."""
     tail = queues[q, Q_TAIL]
     requests[r, R_NEXT] = -1
@@ -48,7 +48,7 @@ def push(queues, waits, requests, times, dues, q, r, now):  # type: ignore[no-un
 
 
 @hot
-def join(lines, stations, bands, queues, waits, requests, times, dues, line, r, now):  # type: ignore[no-untyped-def]
+def join(lines, stations, bands, queues, waits, requests, times, dues, line, r, now):
     """Request ``r`` joins a line at ``now`` [s], in the queue of its priority."""
     q = known(lines[line, L_QUEUE])
     if lines[line, L_BANDS] > 1:
@@ -60,7 +60,7 @@ def join(lines, stations, bands, queues, waits, requests, times, dues, line, r, 
 
 
 @hot
-def unlink(queues, requests, q, r):  # type: ignore[no-untyped-def]
+def unlink(queues, requests, q, r):
     """Take a request out of the middle of its queue."""
     prev, after = requests[r, R_PREV], requests[r, R_NEXT]
     if queues[q, Q_HEAD] == r:
@@ -78,7 +78,7 @@ def unlink(queues, requests, q, r):  # type: ignore[no-untyped-def]
 
 
 @hot
-def queue_due(queues, requests, times, dues, q, kind):  # type: ignore[no-untyped-def]
+def queue_due(queues, requests, times, dues, q, kind):
     """Earliest due over a queue that is not empty [s]."""
     head = known(queues[q, Q_HEAD])
     if not queues[q, Q_WAITS]:
@@ -89,7 +89,7 @@ def queue_due(queues, requests, times, dues, q, kind):  # type: ignore[no-untype
 
 
 @cold
-def _mixed_due(queues, requests, dues, q, kind):  # type: ignore[no-untyped-def]
+def _mixed_due(queues, requests, dues, q, kind):
     r = queues[q, Q_HEAD]
     due = dues[r, kind]
     for _ in range(min(queues[q, Q_MIXED], queues[q, Q_SIZE] - 1)):
@@ -100,7 +100,7 @@ def _mixed_due(queues, requests, dues, q, kind):  # type: ignore[no-untyped-def]
 
 
 @hot
-def earliest_due(lines, queues, requests, times, dues, line, kind):  # type: ignore[no-untyped-def]
+def earliest_due(lines, queues, requests, times, dues, line, kind):
     """Earliest due over all bands of a line that is not empty [s]."""
     q = known(lines[line, L_QUEUE])
     if lines[line, L_BANDS] == 1:
@@ -113,7 +113,7 @@ def earliest_due(lines, queues, requests, times, dues, line, kind):  # type: ign
 
 
 @cold
-def newest_queue(lines, queues, requests, line):  # type: ignore[no-untyped-def]
+def newest_queue(lines, queues, requests, line):
     """The queue of a line whose last request has the highest number; -1 when the line is empty."""
     found, number = -1, -1
     for band in range(lines[line, L_BANDS]):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.cluster.compiled import columns as c
-from simulator.results.record import Batches, Ints, Outcome, Replicas, Requests, RunFrame, RunRecord
+from simulator.cluster.recorder import replica_table
+from simulator.results.record import Batches, Ints, Outcome, Requests, RunFrame, RunRecord
 from simulator.results.tally import Tally
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _facts(engine: CompiledEngine, end_s: float) -> dict[str, Any]:
         "services": tuple(service.info for service in lowered.services),
         "portions": lowered.portions,
         "pools": lowered.pools,
-        "replicas": _replicas(engine),
+        "replicas": replica_table(engine.replicas),
         "warnings": lowered.warnings,
     }
 
@@ -38,19 +39,6 @@ def record(engine: CompiledEngine, end_s: float, aborted: list[int]) -> RunRecor
     """The whole record."""
     requests, place = _requests(engine)
     return RunRecord(**_facts(engine, end_s), requests=requests, batches=_batches(engine, place, aborted))
-
-
-def _replicas(engine: CompiledEngine) -> Replicas:
-    replicas = engine.replicas
-    return Replicas(
-        portion=np.array([r.phases[0].spec.portion for r in replicas], dtype=np.int64),
-        number=np.array([r.number for r in replicas], dtype=np.int64),
-        pool=np.array([r.spec.pool for r in replicas], dtype=np.int64),
-        devices=np.array([r.spec.devices for r in replicas], dtype=np.int64),
-        held_s=np.array([r.held for r in replicas]),
-        ready_s=np.array([r.ready for r in replicas]),
-        released_s=np.array([r.released for r in replicas]),
-    )
 
 
 def _requests(engine: CompiledEngine) -> tuple[Requests, Ints]:

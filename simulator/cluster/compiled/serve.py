@@ -49,7 +49,7 @@ INFINITY = float("inf")
 
 
 @hot
-def idle_from(lines, stations, idle, s, line, group, number):  # type: ignore[no-untyped-def]
+def idle_from(lines, stations, idle, s, line, group, number):
     """Least idle replica of a group that draws from a line, not below ``number``; -1 without."""
     size = stations[s, S_SET]
     base = stations[s, S_BITS] + group * size
@@ -62,7 +62,7 @@ def idle_from(lines, stations, idle, s, line, group, number):  # type: ignore[no
 
 
 @hot
-def ready(waiting, has_dues, due, now):  # type: ignore[no-untyped-def]
+def ready(waiting, has_dues, due, now):
     """How many of fewer requests than a batch a replica starts with now; 0 when it is not ready."""
     if not has_dues or due <= now:
         return waiting
@@ -70,7 +70,7 @@ def ready(waiting, has_dues, due, now):  # type: ignore[no-untyped-def]
 
 
 @cold
-def drop_stale(  # type: ignore[no-untyped-def]
+def drop_stale(
     g, clock, heap_t, heap_i, lists, free, requests, times, queues, lines, stations, services, clients, ahead, statics,
     counts, out_t, out_i, s, line, q, most, latest,
 ):  # fmt: skip
@@ -102,7 +102,7 @@ def drop_stale(  # type: ignore[no-untyped-def]
 
 
 @hot
-def await_due(g, heap_t, heap_i, lists, lines, timers, line, due, drops, now):  # type: ignore[no-untyped-def]
+def await_due(g, heap_t, heap_i, lists, lines, timers, line, due, drops, now):
     """Nobody is ready: dispatch again when the oldest is due, and with a drop policy whenever the service does."""
     if drops and not lines[line, L_LINGERS]:
         lines[line, L_LINGERS] = 1
@@ -115,7 +115,7 @@ def await_due(g, heap_t, heap_i, lists, lines, timers, line, due, drops, now):  
 
 
 @hot
-def serve(  # type: ignore[no-untyped-def]
+def serve(
     g, clock, heap_t, heap_i, lists, free, requests, times, dues, numbers, queues, lines, timers, stations,
     services, clients, ahead, replicas, batches, spans, free_batches, phases, floors, tables, statics, scratch,
     tested, idle, counts, starts, waited, wait_bins, row_i, row_t, member_i, member_t, out_t, out_i, line, now,

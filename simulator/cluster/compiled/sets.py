@@ -20,7 +20,7 @@ def words_of(size: int) -> int:
 
 
 @hot
-def add(words, base, size, number):  # type: ignore[no-untyped-def]
+def add(words, base, size, number):
     """Put ``number`` into the set of ``size`` words at ``base``."""
     if size == SMALL:
         words[base + 2] |= 1 << number
@@ -33,7 +33,7 @@ def add(words, base, size, number):  # type: ignore[no-untyped-def]
 
 
 @hot
-def discard(words, base, size, number):  # type: ignore[no-untyped-def]
+def discard(words, base, size, number):
     """Take ``number`` out of the set."""
     if size == SMALL:
         words[base + 2] &= ~(1 << number)
@@ -48,14 +48,14 @@ def discard(words, base, size, number):  # type: ignore[no-untyped-def]
 
 
 @hot
-def contains(words, base, size, number):  # type: ignore[no-untyped-def]
+def contains(words, base, size, number):
     """Whether ``number`` is in the set."""
     low = base + 1 + middle_words(size)
     return (words[low + (number >> 6)] >> (number & 63)) & 1 == 1
 
 
 @hot
-def least(words, base, size, start):  # type: ignore[no-untyped-def]
+def least(words, base, size, start):
     """Least member not below ``start``; -1 without."""
     if size == SMALL:
         if start > 63:
@@ -87,6 +87,6 @@ def least(words, base, size, start):  # type: ignore[no-untyped-def]
 
 
 @hot
-def middle_words(size):  # type: ignore[no-untyped-def]
+def middle_words(size):
     """Words of the second level of a set that takes ``size`` words (one for each 64 of the third)."""
     return (size - 1 + 64) // 65

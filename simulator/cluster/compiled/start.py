@@ -73,7 +73,7 @@ INFINITY = float("inf")
 
 
 @hot
-def cut(queues, requests, times, q, k):  # type: ignore[no-untyped-def]
+def cut(queues, requests, times, q, k):
     """Take the first ``k`` requests off a queue that has them; the last of them, and when the newest entered."""
     last = known(queues[q, Q_HEAD])
     newest = times[last, F_ENTERED]
@@ -86,7 +86,7 @@ def cut(queues, requests, times, q, k):  # type: ignore[no-untyped-def]
 
 
 @hot
-def close_cut(queues, requests, q, last, k):  # type: ignore[no-untyped-def]
+def close_cut(queues, requests, q, last, k):
     """The queue goes on behind request ``last``, the ``k``-th, with which what was taken ends."""
     queues[q, Q_HEAD] = requests[last, R_NEXT]
     requests[last, R_NEXT] = -1
@@ -99,7 +99,7 @@ def close_cut(queues, requests, q, last, k):  # type: ignore[no-untyped-def]
 
 
 @hot
-def note_wait(times, waited, wait_bins, counted, portion, ready, r, now):  # type: ignore[no-untyped-def]
+def note_wait(times, waited, wait_bins, counted, portion, ready, r, now):
     """A member of a batch has waited: until its batch was ready (``ready`` [s]) for that, and then in the queue."""
     entered = times[r, F_ENTERED]
     wait = now - entered
@@ -116,7 +116,7 @@ def note_wait(times, waited, wait_bins, counted, portion, ready, r, now):  # typ
 
 
 @hot
-def take(lines, queues, requests, times, batches, line, q, b, k):  # type: ignore[no-untyped-def]
+def take(lines, queues, requests, times, batches, line, q, b, k):
     """Fill batch ``b`` from queue ``q``, or where that is -1 from the bands of a line; when the newest entered."""
     batches[b, B_SIZE] = k
     if q < 0 and lines[line, L_BANDS] == 1:
@@ -130,7 +130,7 @@ def take(lines, queues, requests, times, batches, line, q, b, k):  # type: ignor
 
 
 @cold
-def _take_bands(lines, queues, requests, times, batches, line, b, k):  # type: ignore[no-untyped-def]
+def _take_bands(lines, queues, requests, times, batches, line, b, k):
     newest, tail = -INFINITY, -1
     for band in range(lines[line, L_BANDS]):
         q = lines[line, L_QUEUE] + band
@@ -151,7 +151,7 @@ def _take_bands(lines, queues, requests, times, batches, line, b, k):  # type: i
 
 
 @cold
-def compact_time(phases, tables, statics, requests, times, scratch, h, head, k):  # type: ignore[no-untyped-def]
+def compact_time(phases, tables, statics, requests, times, scratch, h, head, k):
     """Time of a batch that shrinks at every ramp, and by request the time so far at which its answer leaves.
 
     ``scratch`` counts, by layer, who leaves after it; a batch that is empty ends.
@@ -191,7 +191,7 @@ def compact_time(phases, tables, statics, requests, times, scratch, h, head, k):
 
 
 @cold
-def plan_early(phases, tables, statics, requests, times, h, head, k):  # type: ignore[no-untyped-def]
+def plan_early(phases, tables, statics, requests, times, h, head, k):
     """By request that has no answer yet, the time so far at which a ramp of this phase gives it one."""
     width = phases[h, H_BATCH] + 1
     r = head
@@ -204,9 +204,7 @@ def plan_early(phases, tables, statics, requests, times, h, head, k):  # type: i
 
 
 @cold
-def fix_answers(  # type: ignore[no-untyped-def]
-    g, heap_t, heap_i, services, phases, replicas, batches, requests, times, stations, s, b, start, factor
-):
+def fix_answers(g, heap_t, heap_i, services, phases, replicas, batches, requests, times, stations, s, b, start, factor):
     """Planned answers as instants; a closed load must hear of each when it leaves, so they become events."""
     service = stations[s, S_SERVICE]
     h, replica = batches[b, B_PHASE], batches[b, B_REPLICA]
@@ -223,7 +221,7 @@ def fix_answers(  # type: ignore[no-untyped-def]
 
 
 @hot
-def start(  # type: ignore[no-untyped-def]
+def start(
     g, clock, heap_t, heap_i, requests, times, dues, numbers, queues, lines, stations, services, replicas,
     batches, spans, free_batches, phases, tables, statics, scratch, row_i, row_t, member_i, member_t,
     starts, waited, wait_bins, s, line, replica, h, q, k, now,
