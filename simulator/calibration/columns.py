@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.calibration.kinds import WHOLE
 from simulator.calibration.rows import Rows, nearest
 from simulator.errors import Problem, ScenarioError
 
@@ -76,7 +77,8 @@ def _kind(rows: Rows, kind: str | None, batch: str | None) -> Kind:
         if kind == known:
             return known
     if kind is not None:
-        message = f"unknown kind {kind!r}{nearest(kind, KINDS).replace('the columns', 'the kinds')}"
+        names = (*KINDS, *WHOLE)
+        message = f"unknown kind {kind!r}{nearest(kind, names).replace('the columns', 'the kinds')}"
         raise ScenarioError(Problem(message, path="--kind"))
     if batch is None and all(_find(rows, (side,)) for side in SIDES):
         return "gemm"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from simulator.calibration import batch, gemm
 from simulator.calibration.columns import UNITS, Meaning, understand
 from simulator.calibration.gemm_laws import Products
+from simulator.calibration.kinds import WHOLE, fitter
 from simulator.calibration.result import Calibration, GroupFit, Worst
 from simulator.calibration.rows import Rows, read_rows
 from simulator.costs.base import Law
@@ -50,6 +51,8 @@ def fit(
     _check_folds(rows, folds)
     if hold_out not in ("rows", "layers"):
         raise ScenarioError(Problem(f"must be rows or layers, got {hold_out!r}", path="hold_out"))
+    if kind in WHOLE:
+        return fitter(kind)(rows, folds)
     meaning = understand(rows, kind=kind, time=time, unit=unit, group=group, batch=batch)
     times = rows.numbers(meaning.time) * UNITS[meaning.unit]
     sizes = np.column_stack([rows.numbers(column, whole=True) for column in meaning.sizes])

@@ -55,7 +55,11 @@ def test_the_verbs() -> None:
     verbs = {path[0] for path, _ in ALL if path}
     assert verbs == {"simulate", "saturate", "exits", "validate", "schema", "init", "catalogue", "calibrate"}
     folder = ROOT / "simulator" / "cli" / "verbs"
-    assert {file.stem for file in folder.glob("*.py")} - {"__init__"} == verbs
+    modules = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
+    assert modules == verbs
+    assert {path[1] for path, _ in ALL if len(path) == 2} == {
+        path.stem for path in (folder / "calibrate").glob("*.py") if path.stem != "__init__"
+    }
 
 
 def test_shared_options_mean_the_same_everywhere() -> None:

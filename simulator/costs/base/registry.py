@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from importlib import import_module
 from typing import Any, cast
 
 from simulator.costs.base.blend import Blend
@@ -44,22 +45,39 @@ LAWS: dict[str, type[Any]] = {
 }
 
 
+ELSEWHERE: dict[str, str] = {}
+"""Laws of other rooms of the costs by name, as ``module:class``; they are imported when a file names them."""
+
+
 def law_from_parameters(name: str, parameters: Mapping[str, Any]) -> Any:
     """The law called ``name`` with ``parameters`` as its ``parameters()`` wrote them.
 
     >>> law_from_parameters("affine", {"a": 0.004, "c": 0.001})
     Affine(a=0.004, c=0.001)
     """
-    if name not in LAWS:
-        near = difflib.get_close_matches(str(name), LAWS, 1)
-        hint = f" (did you mean {near[0]}?)" if near else f"; known: {', '.join(LAWS)}"
-        raise ScenarioError(Problem(f"unknown law {name!r}{hint}", path="law"))
+    _check_known(name)
     try:
         return _make(name, parameters)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        wanted = ", ".join(field.name for field in fields(LAWS[name]) if field.init)
+        wanted = ", ".join(field.name for field in fields(_class(name)) if field.init)
         message = f"parameters of law {name} must be {wanted}: {error}"
         raise ScenarioError(Problem(message, path="parameters")) from error
+
+
+def _check_known(name: str) -> None:
+    known = [*LAWS, *ELSEWHERE]
+    if name in known:
+        return
+    near = difflib.get_close_matches(str(name), known, 1)
+    hint = f" (did you mean {near[0]}?)" if near else f"; known: {', '.join(known)}"
+    raise ScenarioError(Problem(f"unknown law {name!r}{hint}", path="law"))
+
+
+def _class(name: str) -> type[Any]:
+    if name in LAWS:
+        return LAWS[name]
+    module, _, attribute = ELSEWHERE[name].partition(":")
+    return cast(type[Any], getattr(import_module(module), attribute))
 
 
 def _make(name: str, parameters: Mapping[str, Any]) -> AnyLaw:
@@ -73,6 +91,8 @@ def _make(name: str, parameters: Mapping[str, Any]) -> AnyLaw:
             if given.get(key) is not None:
                 given[key] = _inner(given[key])
         return cast(AnyLaw, LAWS[name](**given))
+    if name in ELSEWHERE:
+        return cast(AnyLaw, _class(name)(**parameters))
     return cast(AnyLaw, LAWS[name](**{key: float(value) for key, value in parameters.items()}))
 
 

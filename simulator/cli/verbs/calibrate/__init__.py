@@ -1,0 +1,21 @@
+"""``plan calibrate``: one module per command."""
+
+from __future__ import annotations
+
+import typer
+
+from simulator.cli.verbs.calibrate import fit, ramps
+
+app = typer.Typer(
+    help="Turn measurements into cost parameters with their error.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for verb in (fit, ramps):
+    app.command(verb.__name__.rpartition(".")[2])(verb.command)
+
+
+@app.callback()
+def _calibrate() -> None:
+    """Turn measurements into cost parameters with their error."""
