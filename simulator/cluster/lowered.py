@@ -104,6 +104,9 @@ class Deployment:
     """Layer after which the answer leaves, by exit row (one row when nothing exits early)."""
     fires: NDArray[np.bool_]
     """Whether the ramp after each layer is active and answers, shape (rows, layers); the last is the model's end."""
+    correct: Floats | None
+    """Expected correctness of an answer that leaves after each layer, shape (rows, layers): what is known of it (NaN:
+    nothing) less what the number formats cost; None where nothing is known of any."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +150,15 @@ class Service:
     deployments: tuple[Deployment, ...]
     twin: Twin | None = None
     """A second network that gets every request too."""
+
+    def right_answers(self, deployment: Ints, row: Ints, layer: Ints) -> Floats:
+        """Expected correctness of answers by deployment, exit row, and layer (from 0) after which they leave."""
+        found = np.full(len(row), np.nan)
+        for number, window in enumerate(self.deployments):
+            if window.correct is not None:
+                mine = np.flatnonzero(deployment == number)
+                found[mine] = window.correct[row[mine], layer[mine]]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -168,10 +168,9 @@ def _attempts(table: RequestTable) -> Ints:
 
 
 def _correct(table: RequestTable) -> Floats:
-    if table.spec.exits is None:
-        return np.full(len(table.arrival), np.nan)
-    rows = np.asarray(table.rows, dtype=np.int64)
-    return table.spec.exits.correct[rows, np.asarray(table.leave, dtype=np.int64) - 1]
+    rows, deployment = np.asarray(table.rows, dtype=np.int64), np.asarray(table.deployment, dtype=np.int64)
+    layer = np.asarray(table.leave, dtype=np.int64) - 1
+    return table.spec.right_answers(deployment, rows, layer)
 
 
 def replica_table(replicas: Sequence[Replica | CompiledReplica]) -> Replicas:

@@ -11,7 +11,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from simulator.scenario.base import Rule, Strict, refuse
-from simulator.scenario.quantities import Count, Duration, Name, Precision
+from simulator.scenario.precision import PrecisionChoice
+from simulator.scenario.quantities import Count, Duration, Name
 from simulator.scenario.times import MAX_BATCH
 
 ExitMode = Literal["none", "compact", "at_cut", "answer_early"]
@@ -70,8 +71,8 @@ class Portion(Strict):
     """Largest number of requests served together."""
     max_wait: Duration = 0.0
     """Longest time a request waits for its batch to fill [s]."""
-    precision: Precision = "fp16"
-    """Number format of weights and arithmetic."""
+    precision: PrecisionChoice = "fp16"
+    """Number format of weights and arithmetic: int8, or by layer such as {block: int8, head: fp16} or {1-3: int8}."""
 
 
 def missing_layers(first: int, last: int) -> str:

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from simulator.scenario.base import Rule, Strict, by_shape
 from simulator.scenario.exits import Exits, ProfileExits
-from simulator.scenario.quantities import FileName, Precision, Size, Text, Work
+from simulator.scenario.precision import ModelAccuracy
+from simulator.scenario.quantities import Count, FileName, Precision, Size, Text, Work
 from simulator.scenario.times import LayerTime, RampTime, RelativeTime, is_zero
 
 LayerSize = Annotated[Size | dict[Precision, Size], by_shape("a size such as 14MB, or sizes by precision")]
@@ -27,6 +28,17 @@ class LayerWork(Strict):
     """Bytes moved per item, beside the weights [bytes]."""
 
 
+class Product(Strict):
+    """A matrix product of a layer: for each item, `rows` rows times a matrix of weights (k, n)."""
+
+    n: Count
+    """Columns of the weights."""
+    k: Count
+    """Rows of the weights."""
+    rows: Count = 1
+    """Rows that one item adds, such as its tokens."""
+
+
 class Layer(Strict):
     """One layer, or `repeat` equal layers in a row."""
 
@@ -38,6 +50,8 @@ class Layer(Strict):
     """Time of one batch [s]: 10ms · {overhead, per_item} · {per_batch: {1: 4.84ms, 8: 8.31ms}}."""
     work: LayerWork | None = None
     """Work per item; gives the time by the roofline where `time` is left out."""
+    products: Annotated[tuple[Product, ...], Field(strict=False, min_length=1)] | None = None
+    """Matrix products, timed by measured ones (`measured`, kind gemm) or the roofline; `time` or `work` come on top."""
     weights: LayerSize | None = None
     """Size of the weights at fp16, or sizes by precision [bytes]."""
     output: LayerSize | None = None
@@ -74,11 +88,13 @@ class Model(Strict):
     layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)] | None = None
     """The layers in order."""
     measured: FileName | None = None
-    """Measured layer times: a file of rows (layer, device, precision, batch, seconds), or a fit of them."""
+    """Measured times: a file of rows (layer, device, precision, batch, seconds), or a fit of them or of products."""
     ramps: Ramps | None = None
     """Off-ramps; left out: none."""
     exits: Exits | None = None
     """Where requests leave; left out: all run to the end."""
+    accuracy: ModelAccuracy | None = None
+    """Share of right answers and what number formats take from it; left out: as the exit rows tell."""
 
     @property
     def layer_count(self) -> int | None:
@@ -106,12 +122,12 @@ class Model(Strict):
         if self.layers is None:
             return
         for index, layer in enumerate(self.layers):
-            if layer.time is None and layer.work is None and self.measured is None:
+            if layer.time is None and layer.work is None and layer.products is None and self.measured is None:
                 yield (
                     ("layers", index),
-                    "must say its `time` or its `work` (or the model its `measured` rows)",
+                    "must say its `time`, its `work` or its `products` (or the model its `measured` rows)",
                 )
-        if all(layer.time is not None and is_zero(layer.time) for layer in self.layers):
+        if all(layer.time is not None and is_zero(layer.time) and not layer.products for layer in self.layers):
             yield ("layers",), "must take some time: every layer's `time` is 0"
         if (self.layer_count or 0) > MAX_LAYERS:
             yield ("layers",), f"must be at most {MAX_LAYERS} layers after `repeat`"

@@ -119,4 +119,4 @@ NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
-Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4", "nvfp4"]

@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema
 
 from simulator.scenario import units
 from simulator.scenario.base import Rule, Strict, by_key, refuse
-from simulator.scenario.quantities import Duration, Factor, PositiveDuration, Quantity
+from simulator.scenario.quantities import Duration, Factor, PositiveDuration, Precision, Quantity
 
 MAX_BATCH = 65_536
 
@@ -66,6 +66,20 @@ class TableTime(Strict):
     """Time [s] by batch size, such as {1: 4.84ms, 8: 8.31ms}."""
 
 
+_KEYS: dict[str, type[Strict]] = {"per_batch": TableTime, "overhead": AffineTime, "per_item": AffineTime}
+WrittenTime = Annotated[
+    ConstantTime | AffineTime | TableTime,
+    by_key("a duration, {overhead, per_item} or {per_batch: {1: 5ms, ...}}", _KEYS, scalar=ConstantTime),
+]
+
+
+class PrecisionTime(Strict):
+    """Times by number format."""
+
+    by_precision: Annotated[dict[Precision, WrittenTime], Field(min_length=1)]
+    """Time of a batch by precision, such as {fp16: 10ms, int8: {overhead: 2ms, per_item: 1ms}}."""
+
+
 class RelativeTime(Strict):
     """Time of a ramp as a multiple of its layer's time at the same batch size."""
 
@@ -73,10 +87,13 @@ class RelativeTime(Strict):
     """Time of the ramp divided by the time of its layer."""
 
 
-_KEYS: dict[str, type[Strict]] = {"per_batch": TableTime, "overhead": AffineTime, "per_item": AffineTime}
 LayerTime = Annotated[
-    ConstantTime | AffineTime | TableTime,
-    by_key("a duration, {overhead, per_item} or {per_batch: {1: 5ms, ...}}", _KEYS, scalar=ConstantTime),
+    ConstantTime | AffineTime | TableTime | PrecisionTime,
+    by_key(
+        "a duration, {overhead, per_item}, {per_batch: {1: 5ms, ...}} or {by_precision: {fp16: ...}}",
+        {**_KEYS, "by_precision": PrecisionTime},
+        scalar=ConstantTime,
+    ),
 ]
 RampTime = Annotated[
     RelativeTime | ConstantTime | AffineTime | TableTime,
@@ -88,8 +105,10 @@ RampTime = Annotated[
 ]
 
 
-def is_zero(time: ConstantTime | AffineTime | TableTime) -> bool:
+def is_zero(time: ConstantTime | AffineTime | TableTime | PrecisionTime) -> bool:
     """Whether a batch of any size takes no time at all."""
+    if isinstance(time, PrecisionTime):
+        return all(is_zero(one) for one in time.by_precision.values())
     if isinstance(time, ConstantTime):
         return time.seconds == 0
     return isinstance(time, AffineTime) and time.overhead == 0 and time.per_item == 0

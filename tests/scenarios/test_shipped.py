@@ -53,6 +53,15 @@ EXPECTED: dict[str, dict[str | None, bool]] = {
         "whole": False,
     },
     "early-exit-mixed-gpus": {None: True, "compact": False, "by-depth": False},
+    "quantized-bert": {
+        None: True,
+        "sixteen-bits": False,
+        "four-devices": True,
+        "mixed": True,
+        "single": True,
+        "single-sixteen": True,
+    },
+    "precision-by-batch": {None: True, "all-int8": False, "all-int4": False, "all-bf16": False},
     "mm1": {None: False},
     "mmc": {None: False},
 }
@@ -187,6 +196,27 @@ def check_early_exit_router(runs: Variants) -> None:
     assert found["free-ramps"]["latency"]["p99"] < routed["latency"]["p99"]
 
 
+def check_quantized_bert(runs: Variants) -> None:
+    """8 bits save a device at large batches and cost accuracy; alone a request is served faster in 16."""
+    found = {variant: only_service(run) for variant, run in runs.items()}
+    assert found[None]["goodput"] > 1.1 * found["sixteen-bits"]["throughput"]
+    assert found["four-devices"]["cost_per_million"] > 1.3 * found[None]["cost_per_million"]
+    losses = {variant: 0.9316 - figures["accuracy"] for variant, figures in found.items()}
+    assert losses["sixteen-bits"] == pytest.approx(0, abs=1e-9)
+    assert 0 < losses["mixed"] < losses[None] / 2
+    assert losses[None] == pytest.approx(0.9316 - 0.9229, abs=1e-9)
+    assert found["single-sixteen"]["latency"]["mean"] < found["single"]["latency"]["mean"]
+
+
+def check_precision_by_batch(runs: Variants) -> None:
+    """Each service misses its objective at the precision that suits the other."""
+    met = {v: {name: tree["attainment"] > 0.99 for name, tree in run["services"].items()} for v, run in runs.items()}
+    assert met[None] == {"interactive": True, "bulk": True}
+    assert met["all-int8"] == {"interactive": False, "bulk": True}
+    assert met["all-int4"] == {"interactive": True, "bulk": False}
+    assert met["all-bf16"] == {"interactive": False, "bulk": False}
+
+
 CHECKS: dict[str, Callable[[Variants], None]] = {
     "bursty-code": check_bursty_code,
     "early-exit-drift": check_early_exit_drift,
@@ -197,6 +227,8 @@ CHECKS: dict[str, Callable[[Variants], None]] = {
     "faults": check_faults,
     "heterogeneous": check_heterogeneous,
     "mm1": check_mm1,
+    "precision-by-batch": check_precision_by_batch,
+    "quantized-bert": check_quantized_bert,
     "mmc": check_mmc,
     "routing": check_routing,
     "windows": check_windows,
@@ -232,7 +264,8 @@ def test_runs_and_does_what_it_says(name: str) -> None:
     for variant, met in EXPECTED[name].items():
         result = simulate(load(FOLDER / f"{name}.yaml", variants=[variant] if variant else []))
         runs[variant] = result.to_dict()
-        check_sane(only_service(runs[variant]))
+        for figures in runs[variant]["services"].values():
+            check_sane(figures)
         assert (not result.misses()) is met, variant
     CHECKS.get(name, lambda runs: None)(runs)
 

@@ -169,7 +169,7 @@ class Arrays:
         first = 1024 if self.keeps_tables else 0
         self.row_i, self.row_t = np.zeros((first, 4), np.int64), np.zeros((first, 5))
         self.member_i, self.member_t = np.zeros(first, np.int64), np.zeros(first)
-        self.out_t, self.out_i = np.zeros((first, 2)), np.zeros((first, 7), np.int64)
+        self.out_t, self.out_i = np.zeros((first, 2)), np.zeros((first, 8), np.int64)
         self.grow()
 
     def grow(self) -> None:

@@ -32,6 +32,7 @@ from simulator.cluster.compiled.columns import (
     P_POOL,
     R_ATTEMPTS,
     R_COHORT,
+    R_DEPLOYMENT,
     R_GROUP,
     R_LEAVE,
     R_NEXT,
@@ -49,6 +50,7 @@ from simulator.cluster.compiled.columns import (
     T_WARMUP,
     V_LAYERS,
     V_RIGHT,
+    V_ROWS,
 )
 from simulator.cluster.compiled.jit import bits_of, cold, hot, known
 from simulator.results.record import Outcome
@@ -103,7 +105,8 @@ def note_answer(g, clock, requests, times, services, counts, sums, latency_bins,
     exits[group, layer] += 1
     service = known(requests[r, R_SERVICE])
     if services[service, V_RIGHT] >= 0:
-        answer = right[services[service, V_RIGHT] + requests[r, R_ROW] * services[service, V_LAYERS] + layer - 1]
+        row = requests[r, R_DEPLOYMENT] * services[service, V_ROWS] + requests[r, R_ROW]
+        answer = right[services[service, V_RIGHT] + row * services[service, V_LAYERS] + layer - 1]
         if answer == answer:
             counts[group, A_KNOWN] += 1
             sums[group, A_RIGHT] += answer
@@ -135,6 +138,7 @@ def note_request(requests, times, out_t, out_i, r):
     out_i[row, 3] = requests[r, R_OUTCOME]
     out_i[row, 4] = requests[r, R_LEAVE]
     out_i[row, 5] = requests[r, R_ROW]
+    out_i[row, 7] = requests[r, R_DEPLOYMENT]
     out_i[row, 6] = requests[r, R_ATTEMPTS]
 
 

@@ -48,18 +48,18 @@ def _requests(engine: CompiledEngine) -> tuple[Requests, Ints]:
     rows = arrays.requests[live, c.R_SEQ]
     n = int(arrays.g[c.G_SEQ])
     ints, times = arrays.out_i[:n], arrays.out_t[:n]
-    fields = [c.R_SERVICE, c.R_NUMBER, c.R_GROUP, c.R_OUTCOME, c.R_LEAVE, c.R_ROW, c.R_ATTEMPTS]
+    fields = [c.R_SERVICE, c.R_NUMBER, c.R_GROUP, c.R_OUTCOME, c.R_LEAVE, c.R_ROW, c.R_ATTEMPTS, c.R_DEPLOYMENT]
     ints[rows] = arrays.requests[live][:, fields]
     times[rows] = arrays.times[live][:, [c.F_ARRIVAL, c.F_FINISH]]
-    service, number, group, outcome, leave, row, attempts = (column.copy() for column in ints.T)
+    service, number, group, outcome, leave, row, attempts, deployment = (column.copy() for column in ints.T)
     outcome[(outcome == Outcome.INSIDE) & ~np.isnan(times[:, 1])] = Outcome.COMPLETED
     place = np.arange(n)
     if len(engine.tables) > 1:  # at one instant closed loads arrive last, but stand by service in the table
         order = np.lexsort((number, service, times[:, 0]))
         place = np.empty(n, np.int64)
         place[order] = np.arange(n)
-        service, number, group, outcome, leave, row, attempts = (
-            column[order] for column in (service, number, group, outcome, leave, row, attempts)
+        service, number, group, outcome, leave, row, attempts, deployment = (
+            column[order] for column in (service, number, group, outcome, leave, row, attempts, deployment)
         )
         times = times[order]
     done = outcome == Outcome.COMPLETED
@@ -71,18 +71,17 @@ def _requests(engine: CompiledEngine) -> tuple[Requests, Ints]:
         finish_s=times[:, 1].copy(),
         outcome=outcome,
         exit_layer=np.where(done, leave, 0),
-        correct=_correct(engine, service, row, leave, done),
+        correct=_correct(engine, service, deployment, row, leave, done),
         attempts=attempts,
     )
     return requests, place
 
 
-def _correct(engine: CompiledEngine, service: Ints, row: Ints, leave: Ints, done: Any) -> Any:
+def _correct(engine: CompiledEngine, service: Ints, deployment: Ints, row: Ints, leave: Ints, done: Any) -> Any:
     correct = np.full(len(service), np.nan)
     for index, spec in enumerate(engine.lowered.services):
-        if spec.exits is not None:
-            mine = np.flatnonzero((service == index) & done)
-            correct[mine] = spec.exits.correct[row[mine], leave[mine] - 1]
+        mine = np.flatnonzero((service == index) & done)
+        correct[mine] = spec.right_answers(deployment[mine], row[mine], leave[mine] - 1)
     return correct
 
 

@@ -75,15 +75,14 @@ class Shape:
             for deployment in service.deployments:
                 self._add_static(deployment.exit_layer)
             rows = len(service.deployments[0].exit_layer)
-            if service.exits is None:
-                found.append((leaves, rows, -1, -1))
-                continue
-            found.append((leaves, rows, fire if len(service.deployments) > 1 else -1, answer))
-            if len(service.deployments) > 1:
+            moves = service.exits is not None and len(service.deployments) > 1
+            told = [deployment.correct for deployment in service.deployments if deployment.correct is not None]
+            found.append((leaves, rows, fire if moves else -1, answer if told else -1))
+            if moves:
                 fires += [deployment.fires.ravel() for deployment in service.deployments]
                 fire += sum(deployment.fires.size for deployment in service.deployments)
-            right.append(service.exits.correct.ravel())
-            answer += service.exits.correct.size
+            right += [table.ravel() for table in told]  # of every deployment or of none: they have one model
+            answer += sum(table.size for table in told)
         empty = np.zeros(0)
         return np.concatenate([empty.astype(bool), *fires]), np.concatenate([empty, *right]), found
 

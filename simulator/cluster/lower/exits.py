@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.cluster.lower.layers import ModelCosts, placed
-from simulator.cluster.lowered import Exits, Ints
+from simulator.cluster.lower.precision import AccuracyLoss, Served, is_lossy, kept
+from simulator.cluster.lowered import Exits, Floats, Ints
 from simulator.costs.early_exit.sources import ExitSource, source_of
 from simulator.errors import ScenarioError
 from simulator.scenario.deployment import Deployment
@@ -68,6 +70,52 @@ class ModelExits:
         if self.lowered is None or np.isnan(self.lowered.correct[:, -1]).any():
             return None
         return float(self.lowered.rows.weights(0.0) @ self.lowered.correct[:, -1])
+
+    @cached_property
+    def _loss(self) -> AccuracyLoss | None:
+        written = self.costs.model.accuracy
+        if written is None:
+            return None
+        loss = AccuracyLoss(written, self.costs.names)
+        try:
+            _ = loss.by_precision
+        except ScenarioError as error:
+            here = ("models", self.costs.name, "accuracy", "loss")
+            raise placed(self.costs.scenario, here, error) from None
+        return loss
+
+    @cached_property
+    def _full(self) -> float | None:
+        """Accuracy of the whole model: as written, else as the rows tell."""
+        written = self.costs.model.accuracy
+        here = ("models", self.costs.name, "accuracy")
+        if written is not None and written.full is not None:
+            if self.accuracy_full is not None:
+                message = f"goes not with exit rows that tell it: they say {self.accuracy_full:.4g}; remove `full`"
+                raise ScenarioError(self.costs.scenario.source.problem((*here, "full"), message))
+            return written.full
+        if written is not None and self.accuracy_full is None:
+            message = "needs `full`, the share of right answers of the whole model: no exit rows tell it"
+            raise ScenarioError(self.costs.scenario.source.problem(here, message))
+        return self.accuracy_full
+
+    def right_answers(self, portions: Sequence[Sequence[Served]]) -> tuple[Floats | None, set[str]]:
+        """Expected correctness of answers by (row, layer) with these portions, and precisions of unknown cost.
+
+        None where nothing is known of right answers.
+        """
+        full, loss = self._full, self._loss
+        right = None if self.lowered is None else self.lowered.correct
+        if right is None and full is not None:
+            right = np.full((1, self.layers), np.nan)
+            right[0, -1] = full
+        if right is None or np.isnan(right).all():
+            return right, set()
+        used = {precision for kinds in portions for _, _, formats in kinds for precision in formats}
+        unknown = {one for one in used if is_lossy(one) and (loss is None or one not in loss.by_precision)}
+        if loss is None or full is None:
+            return right, unknown
+        return right * kept(loss, full, portions), unknown
 
     def active(self, deployment: Deployment) -> tuple[int, ...]:
         """Layers whose ramp may answer in this deployment."""

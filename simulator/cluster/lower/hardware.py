@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulator import catalogue
-from simulator.errors import Problem, ScenarioError
+from simulator.costs.base.precision import PRECISIONS
+from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
 from simulator.scenario.cluster import Network, Pool
-
-FP16_BYTES = 2.0
-PRECISION_BYTES = {"fp32": 4.0, "tf32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,11 @@ def routes_of(network: Network | None) -> tuple[dict[tuple[str, str], Route], Ro
     return pairs, base
 
 
-def missing_peak(hardware: Hardware, precision: str) -> Problem:
-    """The problem of a device that does not have a precision."""
-    known = ", ".join(hardware.peak)
-    return Problem(f"{hardware.device or hardware.name} has no {precision} arithmetic (it has {known})")
+def peak_at(hardware: Hardware, precision: str) -> float:
+    """Peak of the arithmetic that a precision needs [FLOP/s or OP/s]; a device without it is a problem."""
+    compute = PRECISIONS[precision].compute
+    if compute not in hardware.peak:
+        needs = "" if compute == precision else f", which {precision} weights need,"
+        known = ", ".join(hardware.peak)
+        raise ScenarioError(f"{hardware.device or hardware.name} has no {compute} arithmetic{needs} (it has {known})")
+    return hardware.peak[compute]

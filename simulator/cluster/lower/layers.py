@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from simulator import catalogue
-from simulator.cluster.lower.hardware import FP16_BYTES, PRECISION_BYTES, Hardware, missing_peak
-from simulator.costs.base import Affine, BatchLaw, Constant, CostGroup, RooflineLaw, Table
+from simulator.cluster.lower.hardware import Hardware, peak_at
+from simulator.cluster.lower.precision import formats_of
+from simulator.costs.base import Affine, BatchLaw, Constant, CostGroup, ProductTime, RooflineLaw, Sum, Table
 from simulator.costs.base.measured import find_costs, layer_names, read_measured
-from simulator.errors import ScenarioError
+from simulator.costs.base.precision import PRECISIONS
+from simulator.errors import Problem, ScenarioError
 from simulator.scenario import Scenario
+from simulator.scenario.deployment import Portion
 from simulator.scenario.model import Layer, Model
-from simulator.scenario.times import AffineTime, ConstantTime, TableTime
+from simulator.scenario.times import AffineTime, ConstantTime, PrecisionTime, TableTime
+
+FP16_BYTES = 2.0
+"""Bytes of a value at the precision for which sizes are written."""
 
 
 def law_of(time: ConstantTime | AffineTime | TableTime, floor: BatchLaw | None = None) -> BatchLaw:
@@ -58,15 +64,21 @@ class ModelCosts:
         if self.known is not None:
             weights, outputs = self.known.weight_bytes_per_layer, self.known.output_bytes
             return tuple(
-                Layer.model_construct(
-                    name=f"{self.known.name}-{i}", repeat=1, time=None, work=None, weights=weights, output=out
-                )
+                Layer.model_construct(name=f"{self.known.name}-{i}", weights=weights, output=out)
                 for i, out in enumerate(outputs, start=1)
             )
-        names = layer_names(self.measured) or (self.name,)
-        return tuple(
-            Layer.model_construct(name=n, repeat=1, time=None, work=None, weights=None, output=None) for n in names
-        )
+        if self.measured and self.measured[0].kind == "gemm":
+            raise self._error(("measured",), ScenarioError("holds times of products (kind gemm): give `layers` with `products`"))
+        return tuple(Layer.model_construct(name=name) for name in layer_names(self.measured) or (self.name,))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Name of every layer."""
+        return tuple(layer.name for layer in self.layers)
+
+    def formats(self, portion: Portion) -> tuple[str, ...]:
+        """Precision of every layer of a portion; a problem without a place is one of its `precision`."""
+        return formats_of(self.names, portion)
 
     @cached_property
     def known(self) -> catalogue.CatalogueModel | None:
@@ -100,20 +112,60 @@ class ModelCosts:
         return self._found[key]
 
     def _cost(self, layer: Layer, hardware: Hardware, precision: str) -> LayerCost:
-        if layer.time is not None:
-            return LayerCost(law_of(layer.time, self._floor(layer, hardware, precision)))
         if self.known is not None:
             return LayerCost(self._catalogue_law(self.known, hardware, precision))
-        if self.measured:
+        of_products = bool(self.measured) and self.measured[0].kind == "gemm"
+        if layer.products and (of_products or not self.measured):
+            return LayerCost(Sum(self._products(layer, hardware, precision, of_products)))
+        if layer.time is not None:
+            floor = self._floor(layer, hardware, precision)
+            return LayerCost(law_of(self._time(layer, precision), floor))
+        if of_products and layer.work is None:
+            message = f"layer {layer.name} has no `products`, whose times this file holds, and no other time"
+            raise self._error(("measured",), ScenarioError(message))
+        if self.measured and not of_products:
             return self._measured_cost(layer, hardware, precision)
         return LayerCost(self._roofline(layer, hardware, precision))
 
-    def _measured_cost(self, layer: Layer, hardware: Hardware, precision: str) -> LayerCost:
+    def _time(self, layer: Layer, precision: str) -> ConstantTime | AffineTime | TableTime:
+        """The time as written, or as written for the precision."""
+        assert layer.time is not None
+        if not isinstance(layer.time, PrecisionTime):
+            return layer.time
+        if precision not in layer.time.by_precision:
+            known = ", ".join(layer.time.by_precision)
+            raise ScenarioError(Problem(f"layer {layer.name} has no time at {precision} (it has {known})"))
+        return layer.time.by_precision[precision]
+
+    def _products(self, layer: Layer, hardware: Hardware, precision: str, measured: bool) -> tuple[BatchLaw, ...]:
+        """Laws of the products of a layer, and of what comes on top."""
+        assert layer.products is not None
+        parts: list[BatchLaw] = []
+        if measured:
+            law = self._find(hardware, precision).law
+            parts += [ProductTime(law, one.rows, one.n, one.k) for one in layer.products]
+        else:
+            peak, form = peak_at(hardware, precision), PRECISIONS[precision]
+            for one in layer.products:
+                flops, moved = 2.0 * one.rows * one.n * one.k, one.rows * (one.n + one.k) * form.output_bytes
+                weights = one.n * one.k * form.weight_bytes
+                parts.append(RooflineLaw(hardware.overhead_s, flops, peak, weights, moved, hardware.bandwidth))
+        if layer.time is not None:
+            parts.append(law_of(self._time(layer, precision)))
+        elif layer.work is not None:
+            parts.append(self._roofline(layer, hardware, precision))
+        return tuple(parts)
+
+    def _find(self, hardware: Hardware, precision: str, **wanted: str) -> CostGroup:
+        """The measured group of a device and a precision."""
         device = hardware.device or hardware.name
         try:
-            found = find_costs(self.measured, layer=layer.name, device=device, precision=precision)
+            return find_costs(self.measured, **wanted, device=device, precision=precision)
         except ScenarioError as error:
             raise self._error(("measured",), error) from None
+
+    def _measured_cost(self, layer: Layer, hardware: Hardware, precision: str) -> LayerCost:
+        found = self._find(hardware, precision, layer=layer.name)
         law: BatchLaw = found.law
         if isinstance(law, Table) and law.floor is None:
             law = Table(law.batches, law.times, self._floor(layer, hardware, precision))
@@ -121,34 +173,33 @@ class ModelCosts:
 
     def _floor(self, layer: Layer, hardware: Hardware, precision: str) -> RooflineLaw | None:
         """What a table's extrapolation may not go below; None when the work or the device's peak is not known."""
-        if layer.work is None or precision not in hardware.peak:
+        if layer.work is None or PRECISIONS[precision].compute not in hardware.peak:
             return None
         return self._roofline(layer, hardware, precision)
 
     def _roofline(self, layer: Layer, hardware: Hardware, precision: str) -> RooflineLaw:
-        if precision not in hardware.peak:
-            raise ScenarioError(missing_peak(hardware, precision))
         assert layer.work is not None
-        weights = size_at(layer.weights, precision)
-        scale = PRECISION_BYTES[precision] / FP16_BYTES
-        peak = hardware.peak[precision]
-        return RooflineLaw(
-            hardware.overhead_s, layer.work.flops, peak, weights or 0.0, layer.work.bytes * scale, hardware.bandwidth
-        )
+        peak = peak_at(hardware, precision)
+        # With products the weights are theirs: only what each item moves is left.
+        weights = 0.0 if layer.products else size_at(layer.weights, precision, PRECISIONS[precision].weight_bytes)
+        moved = layer.work.bytes * PRECISIONS[precision].output_bytes / FP16_BYTES
+        return RooflineLaw(hardware.overhead_s, layer.work.flops, peak, weights or 0.0, moved, hardware.bandwidth)
 
     def _catalogue_law(self, known: catalogue.CatalogueModel, hardware: Hardware, precision: str) -> BatchLaw:
         roofline = None
-        if precision in hardware.peak:
-            scale = PRECISION_BYTES[precision] / FP16_BYTES
-            weights = known.weight_bytes_per_layer * scale
-            moved = 2 * known.output_bytes_per_layer * scale  # an item's input is read and its output written
-            flops, peak = known.flops_per_layer, hardware.peak[precision]
+        if PRECISIONS[precision].compute in hardware.peak:
+            form = PRECISIONS[precision]
+            weights = known.weight_bytes_per_layer * form.weight_bytes / FP16_BYTES
+            # An item's input is read and its output written.
+            moved = 2 * known.output_bytes_per_layer * form.output_bytes / FP16_BYTES
+            flops, peak = known.flops_per_layer, hardware.peak[form.compute]
             roofline = RooflineLaw(hardware.overhead_s, flops, peak, weights, moved, hardware.bandwidth)
         curve = catalogue.find_curve(known.name, hardware.device, precision) if hardware.device else None
         if curve is not None:
             return Table(curve.batches, tuple(time / known.layers for time in curve.seconds), roofline)
         if roofline is None:
-            raise ScenarioError(missing_peak(hardware, precision))
+            peak_at(hardware, precision)  # says what is missing
+        assert roofline is not None
         return roofline
 
     def is_estimate(self, hardware: Hardware, precision: str) -> bool:
@@ -159,11 +210,14 @@ class ModelCosts:
 
     def weight_bytes(self, layer: int, precision: str) -> float | None:
         """Size of a layer's weights [B]; None when the scenario does not say."""
-        return size_at(self.layers[layer].weights, precision)
+        one, bytes_each = self.layers[layer], PRECISIONS[precision].weight_bytes
+        if one.weights is None and one.products:
+            return sum(product.n * product.k for product in one.products) * bytes_each
+        return size_at(one.weights, precision, bytes_each)
 
     def output_bytes(self, layer: int, precision: str) -> float:
         """Size of one item's output of a layer [B]; 0 when the scenario does not say."""
-        return size_at(self.layers[layer].output, precision) or 0.0
+        return size_at(self.layers[layer].output, precision, PRECISIONS[precision].output_bytes) or 0.0
 
     def _error(self, path: tuple[str, ...], error: ScenarioError) -> ScenarioError:
         return placed(self.scenario, ("models", self.name, *path), error)
@@ -181,10 +235,10 @@ def placed(scenario: Scenario, place: tuple[str | int, ...], error: ScenarioErro
     return ScenarioError(found)
 
 
-def size_at(size: float | Mapping[Any, float] | None, precision: str) -> float | None:
-    """A size at a precision [B]: as given for it, else the size at fp16 scaled by the bytes of the precision."""
+def size_at(size: float | Mapping[Any, float] | None, precision: str, bytes_each: float) -> float | None:
+    """A size at a precision [B]: as given for it, else the size at fp16 scaled to ``bytes_each`` of a value."""
     if isinstance(size, Mapping):
         if precision in size:
             return size[precision]
         size = size.get("fp16")
-    return None if size is None else size * PRECISION_BYTES[precision] / FP16_BYTES
+    return None if size is None else size * bytes_each / FP16_BYTES

@@ -30,8 +30,8 @@ def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardw
     rows: list[Floats] = []
     ramp: list[int] = []
     extrapolated = False
-    for layer in range(portion.layers.first, portion.layers.last + 1):
-        cost = costs.cost(layer - 1, hardware, portion.precision)
+    for layer, precision in enumerate(costs.formats(portion), start=portion.layers.first):
+        cost = costs.cost(layer - 1, hardware, precision)
         seconds = _none_for_nobody(cost.law.seconds(batches))
         extrapolated |= cost.extrapolates(portion.batch)
         rows.append(seconds)
@@ -113,15 +113,15 @@ def needed_memory(costs: ModelCosts, portions: list[Portion]) -> float:
     """Least memory for the weights and for the largest output of a full batch [B]; unknown sizes count as nothing."""
     largest = 0.0
     for portion in portions:
-        for layer in range(portion.layers.first, portion.layers.last + 1):
-            largest = max(largest, portion.batch * costs.output_bytes(layer - 1, portion.precision))
+        for layer, precision in enumerate(costs.formats(portion), start=portion.layers.first):
+            largest = max(largest, portion.batch * costs.output_bytes(layer - 1, precision))
     return weights_of(costs, portions) + largest
 
 
 def weights_of(costs: ModelCosts, portions: list[Portion]) -> float:
     """Bytes to load before a replica can serve; layers of unknown size count as nothing."""
     return sum(
-        costs.weight_bytes(layer - 1, portion.precision) or 0.0
+        costs.weight_bytes(layer - 1, precision) or 0.0
         for portion in portions
-        for layer in range(portion.layers.first, portion.layers.last + 1)
+        for layer, precision in enumerate(costs.formats(portion), start=portion.layers.first)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from simulator.cluster.lower.portions import (
     transfer_of,
     weights_of,
 )
+from simulator.cluster.lower.precision import Served, spoken
 from simulator.errors import Problem, ScenarioError
 from simulator.results.record import PortionInfo
 from simulator.scenario.deployment import Deployment, Portion
@@ -79,6 +80,7 @@ class StationBuilder:
         windows: list[Window] = []
         for number, (start, deployment) in enumerate(timeline):
             present = windows[-1].drafts if windows else []
+            self._check_formats(number, deployment)
             window = Window(start, deployment, self._groups(deployment), [])
             for position, group in enumerate(window.groups):
                 draft = self._kept(present, deployment, group) or self._new(number, position, deployment, group)
@@ -92,12 +94,31 @@ class StationBuilder:
 
     # -- portions of one deployment ------------------------------------------------------------------------------
 
-    @staticmethod
-    def _groups(deployment: Deployment) -> list[Group]:
+    def _check_formats(self, window: int, deployment: Deployment) -> None:
+        """Every layer of every portion has a precision."""
+        for portion in deployment.portions:
+            try:
+                self.costs.formats(portion)
+            except ScenarioError as error:
+                found = [(("precision", *filter(None, [one.path])), one.message) for one in error.problems]
+                raise ScenarioError(
+                    [self._problem(window, deployment, portion, text, *path) for path, text in found]
+                ) from None
+
+    def _groups(self, deployment: Deployment) -> list[Group]:
         """Stations of a deployment. Entries that differ in ``max_wait`` alone are kinds of their own, by number."""
         if deployment.execution == "serial":
-            return [_group([list(deployment.portions)])]
-        return [_group([[p] for p in deployment.portions if p.layers == layers]) for layers in deployment.cuts]
+            return [self._group([list(deployment.portions)])]
+        return [self._group([[p] for p in deployment.portions if p.layers == layers]) for layers in deployment.cuts]
+
+    def _group(self, entries: list[list[Portion]]) -> Group:
+        """Kinds by (pool, precisions and batch of each portion, number among those equal in these), as written."""
+        group: Group = {}
+        for members in entries:
+            same = (members[0].pool, *((self.costs.formats(p), p.batch) for p in members))
+            number = sum(key[:-1] == same for key in group)
+            group[*same, number] = members
+        return group
 
     @staticmethod
     def _key(deployment: Deployment, group: Group) -> StationKey:
@@ -151,7 +172,7 @@ class StationBuilder:
         for number, portion in enumerate(members):
             steps = self._steps(window, deployment, portion, hardware)
             self._warn(steps, portion, hardware)
-            output = self.costs.output_bytes(portion.layers.last - 1, portion.precision)
+            output = self.costs.output_bytes(portion.layers.last - 1, self.costs.formats(portion)[-1])
             phases.append(
                 phase_of(
                     steps,
@@ -187,9 +208,10 @@ class StationBuilder:
         available = hardware.memory_bytes * hardware.pool.devices_per_replica
         if needed <= available:
             return
+        formats = spoken(self.costs.formats(members[0]))
         message = (
             f"does not fit: portion {members[0].layers.first}-{members[-1].layers.last} needs {needed / 1e9:.2f} GB at "
-            f"{members[0].precision} and batch {members[0].batch}, a replica in pool {hardware.name!r} has "
+            f"{formats} and batch {members[0].batch}, a replica in pool {hardware.name!r} has "
             f"{available / 1e9:.2f} GB; cut the model, lower batch or precision, or raise devices_per_replica"
         )
         raise ScenarioError(self._problem(window, deployment, members[0], message))
@@ -204,11 +226,12 @@ class StationBuilder:
             self.warnings.append(
                 f"{where}: batch {portion.batch} is beyond the measured rows, its time is extrapolated"
             )
-        if self.costs.is_estimate(hardware, portion.precision):
-            self.warnings.append(
-                f"{where}: {self.costs.model.catalogue} is not measured there at {portion.precision}, "
-                "its time is a data-sheet roofline and may be off by half"
-            )
+        for precision in dict.fromkeys(self.costs.formats(portion)):
+            if self.costs.is_estimate(hardware, precision):
+                self.warnings.append(
+                    f"{where}: {self.costs.model.catalogue} is not measured there at {precision}, "
+                    "its time is a data-sheet roofline and may be off by half"
+                )
 
     # -- what can only be said once all are known ----------------------------------------------------------------
 
@@ -241,7 +264,23 @@ class StationBuilder:
             ),
             exit_layer=exit_layers(fires),
             fires=fires,
+            correct=self._correct(window, counts),
         )
+
+    def _correct(self, window: Window, counts: Sequence[Mapping[KindKey, int]]) -> lowered.Floats | None:
+        """Expected correctness of answers in a window, less what its number formats cost."""
+        portions: list[list[Served]] = []
+        for group, count in zip(window.groups, counts):
+            for place in range(len(_first(group))):
+                members = [(float(count[key]), kind[place]) for key, kind in group.items()]
+                portions.append([(weight, p, self.costs.formats(p)) for weight, p in members])
+        right, unknown = self.exits.right_answers(portions)
+        if unknown:
+            self.warnings.append(
+                f"service {self.service}: its accuracy does not count what {spoken(unknown)} costs, which "
+                f"models.{self.costs.name}.accuracy.loss does not say"
+            )
+        return right
 
     def _transfer(self, kind: lowered.Kind, pool: str, window: Window, position: int) -> lowered.Transfer:
         last = kind.phases[-1]
@@ -250,16 +289,6 @@ class StationBuilder:
 
 def _waits(draft: Draft, group: Group, key: KindKey) -> tuple[float, ...]:
     return tuple(p.max_wait for p in group[key]) if key in group else draft.waits_s[key]
-
-
-def _group(entries: list[list[Portion]]) -> Group:
-    """Kinds by (pool, precision and batch of each portion, number among those equal in these), as written."""
-    group: Group = {}
-    for members in entries:
-        same = (members[0].pool, *((p.precision, p.batch) for p in members))
-        number = sum(key[:-1] == same for key in group)
-        group[*same, number] = members
-    return group
 
 
 def _first(group: Group) -> list[Portion]:

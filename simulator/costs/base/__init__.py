@@ -14,6 +14,7 @@ from simulator.costs.base.formulas import (
 from simulator.costs.base.gemm import GemmLaw, GemmRoofline, GemmSmooth
 from simulator.costs.base.gemm_rows import Distance, GemmRows
 from simulator.costs.base.law import BatchLaw, Law
+from simulator.costs.base.products import ProductTime, Sum
 from simulator.costs.base.registry import LAWS, law_from_parameters
 from simulator.costs.base.table import Corrected, Table
 
@@ -33,9 +34,11 @@ __all__ = [
     "GemmSmooth",
     "Law",
     "PowerLaw",
+    "ProductTime",
     "RooflineLaw",
     "SmoothFloor",
     "Stairs",
+    "Sum",
     "Table",
     "costs_text",
     "find_costs",

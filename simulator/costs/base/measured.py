@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.costs.base.file import CostGroup, find_costs, read_costs
+from simulator.costs.base.gemm import GemmLaw
 from simulator.costs.base.law import BatchLaw
 from simulator.costs.base.table import Table
 from simulator.errors import Problem, ScenarioError
 from simulator.files import read_table_text
 
 KEYS = ("layer", "device", "precision")
+KINDS = ("batch", "gemm")
 LARGEST = 64 * 2**20
 
 
@@ -36,8 +38,8 @@ def read_measured(path: Path) -> list[CostGroup]:
         message = f"is not as `plan calibrate fit` writes it: {error}"
         raise ScenarioError(Problem(message, str(path), path="groups")) from None
     for group in groups:
-        if not isinstance(group.law, BatchLaw) or group.kind != "batch":
-            message = f"holds times of kind {group.kind}, a layer needs times by batch size (kind batch)"
+        if not isinstance(group.law, BatchLaw if group.kind == "batch" else GemmLaw) or group.kind not in KINDS:
+            message = f"holds times of kind {group.kind}, a layer needs times by batch size or of products ({KINDS})"
             raise ScenarioError(Problem(message, str(path), path="kind"))
     return groups
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -23,6 +23,7 @@ from simulator.planner.split import DeviceType, ExitModel, Exits, ExitsByCuts, L
 from simulator.scenario import Scenario
 from simulator.scenario.deployment import LayerRange, Portion
 from simulator.scenario.planning import Search
+from simulator.scenario.precision import PrecisionChoice
 from simulator.scenario.service import Service
 from simulator.workload import mean_rate
 
@@ -47,7 +48,7 @@ class ExitCase:
     service: str
     batch: int
     devices: Mapping[str, int]
-    precision: Mapping[str, str]
+    precision: Mapping[str, PrecisionChoice]
     costs: ModelCosts
     source: ExitSource
     problem: SplitProblem
@@ -91,11 +92,12 @@ def exit_case(
         batch if batch is not None else max(portion.batch for _, window in spec.timeline for portion in window.portions)
     )
     precision = {
-        portion.pool: str(portion.precision) for _, window in spec.timeline[::-1] for portion in window.portions[::-1]
+        portion.pool: portion.precision for _, window in spec.timeline[::-1] for portion in window.portions[::-1]
     }
     hardware = {pool: found for pool, found in pools_of(alone).items() if pool in counts}
     largest = max(LARGEST_BATCH, size)
-    types = tuple(_device(costs, source, hardware, pool, precision[pool], size, largest) for pool in counts)
+    whole = {pool: _whole(scenario, name, costs, pool, largest, precision[pool]) for pool in counts}
+    types = tuple(_device(costs, source, hardware, whole[pool], size) for pool in counts)
     network = scenario.cluster.network
     try:
         problem = SplitProblem(
@@ -103,13 +105,13 @@ def exit_case(
             _exits(source, weights),
             _limits(scenario, spec),
             overlap=network is not None and network.overlap,
-            weight_bytes=_weights(costs, precision[next(iter(counts))]),
+            weight_bytes=_weights(costs, whole[next(iter(counts))]),
         )
     except ScenarioError as error:
         raise placed(scenario, ("services", name), error) from None
     folder, problem_at = scenario.source.folder, scenario.source.problem
     rate = mean_rate(spec.workload, scenario.run.duration, folder, service=name, problem=problem_at)
-    measured = min(_measured_to(costs, hardware[pool], precision[pool], largest) for pool in counts)
+    measured = min(_measured_to(costs, hardware[pool], costs.formats(whole[pool]), largest) for pool in counts)
     twin = spec.twin is not None
     return ExitCase(alone, name, size, counts, precision, costs, source, problem, rate, weights, measured, twin)
 
@@ -167,28 +169,30 @@ def _limits(scenario: Scenario, spec: Service) -> Limits:
     )
 
 
+def _whole(
+    scenario: Scenario, name: str, costs: ModelCosts, pool: str, largest: int, precision: PrecisionChoice
+) -> Portion:
+    """The whole model on a pool, as a portion; a precision that is told by layer must tell that of every layer."""
+    whole = Portion(layers=LayerRange(first=1, last=len(costs.layers)), pool=pool, batch=largest, precision=precision)
+    try:
+        costs.formats(whole)
+    except ScenarioError as error:
+        raise placed(scenario, ("services", name), error) from None
+    return whole
+
+
 def _device(
-    costs: ModelCosts,
-    source: ExitSource,
-    hardware: Mapping[str, Hardware],
-    pool: str,
-    precision: str,
-    batch: int,
-    largest: int,
+    costs: ModelCosts, source: ExitSource, hardware: Mapping[str, Hardware], whole: Portion, batch: int
 ) -> DeviceType:
     """One replica of a pool: the same tables as the simulation, one column for each batch size."""
+    pool, largest = whole.pool, whole.batch
     mine, layers = hardware[pool], source.layers
-    whole = Portion(
-        layers=LayerRange(first=1, last=layers),
-        pool=pool,
-        batch=largest,
-        precision=precision,  # type: ignore[arg-type]  # one of the names that the loader allows
-    )
     steps = steps_of(costs, source.ramps, whole, mine)
     follows = np.array(steps.ramp)
     ramp_s = np.zeros((layers, largest + 1))
     ramp_s[follows[follows > 0] - 1] = steps.seconds[follows > 0]
-    outputs = [costs.output_bytes(layer, precision) for layer in range(layers)]
+    formats = costs.formats(whole)
+    outputs = [costs.output_bytes(layer, one) for layer, one in enumerate(formats)]
     size = mine.pool.devices_per_replica
     return DeviceType(
         name=pool,
@@ -209,11 +213,12 @@ def _send(costs: ModelCosts, hardware: Mapping[str, Hardware], pool: str, larges
     return slowest
 
 
-def _weights(costs: ModelCosts, precision: str) -> Floats:
-    return np.array([costs.weight_bytes(layer, precision) or 0.0 for layer in range(len(costs.layers))])
+def _weights(costs: ModelCosts, whole: Portion) -> Floats:
+    formats = costs.formats(whole)
+    return np.array([costs.weight_bytes(layer, precision) or 0.0 for layer, precision in enumerate(formats)])
 
 
-def _measured_to(costs: ModelCosts, hardware: Hardware, precision: str, largest: int) -> int:
-    found = {id(cost): cost for cost in (costs.cost(n, hardware, precision) for n in range(len(costs.layers)))}
+def _measured_to(costs: ModelCosts, hardware: Hardware, formats: Sequence[str], largest: int) -> int:
+    found = {id(cost): cost for cost in (costs.cost(n, hardware, one) for n, one in enumerate(formats))}
     sizes = range(1, largest + 1)
     return next((size - 1 for size in sizes if any(cost.extrapolates(size) for cost in found.values())), largest)

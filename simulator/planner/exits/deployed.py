@@ -50,7 +50,7 @@ def _deployment(case: ExitCase, plan: ModePlan) -> Deployment:
             pool=pool,
             replicas=count or None,
             batch=plan.batch,
-            precision=case.precision[pool],  # type: ignore[arg-type]  # one of the names that the loader allows
+            precision=case.precision[pool],
         ).model_copy(update={"max_wait": wait})
         for (where, pool, count), wait in zip(placed, waits)
     ]

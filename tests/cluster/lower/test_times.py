@@ -221,5 +221,5 @@ def test_products_are_no_layer_times(tmp_path: Path) -> None:
     rows += [f"{m},{n},1024,fp16,{1e-5 + 1e-14 * m * n * 1024!r}" for m in (64, 128, 256, 512) for n in (64, 512, 1024)]
     (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
     fit(tmp_path / "rows.csv", kind="gemm").write(tmp_path / "costs.yaml")
-    with pytest.raises(ScenarioError, match=r"models\.m\.measured: costs\.yaml: kind: holds times of kind gemm"):
+    with pytest.raises(ScenarioError, match=r"models\.m\.measured: holds times of products \(kind gemm\): give"):
         lowered(measured(whole(1), file="costs.yaml"), tmp_path)
