@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from simulator.cluster.engines import Choice, choose, recorded, tallied
 from simulator.cluster.lower import lower
 from simulator.cluster.lower.capacity import expected_backlog, expected_requests
+from simulator.cluster.lower.hardware import pools_of
 from simulator.cluster.lowered import MOST_INSIDE, Lowered
+from simulator.cluster.sections import run_sections, simulated
 from simulator.errors import Problem, ScenarioError
 from simulator.results import Result, RunFrame, RunRecord, metrics, precise_enough, tally_metrics
+from simulator.results.cohort import Json
+from simulator.results.jobs import Jobs
 from simulator.scenario import Scenario
 
 MIN_REPLICATIONS = 3
@@ -42,13 +46,14 @@ def simulate(
     """
     scenario = _overridden(scenario, seed, engine, replications)
     run = scenario.run
-    if not scenario.services:
-        raise ScenarioError(scenario.source.problem(("services",), "there is no service to simulate"))
     lowered = lower(scenario)
+    warnings = _not_simulated(scenario)
+    if not scenario.services:
+        return _jobs_alone(scenario, lowered, warnings)
     choice = choose(lowered, run.engine, scenario.source.problem if engine is None else None)
     keep = keeps_tables(scenario, lowered, choice, tables)
     runs: list[RunFrame] = []
-    figures, warnings = [], []
+    figures = []
     for number in range(_most_replications(scenario)):
         tick = _share(progress, number, scenario)
         if keep:
@@ -70,6 +75,31 @@ def simulate(
                 f"replications: auto ended after {len(runs)} (target.max_replications): {run.target.figure} is not "
                 f"known to {run.target.half_width:g} of itself yet"
             )
+    jobs = run_sections(scenario, pools_of(scenario), len(runs))
+    return _result(scenario, lowered, choice, runs, figures, jobs, warnings)
+
+
+def _jobs_alone(scenario: Scenario, lowered: Lowered, warnings: list[str]) -> Result:
+    """A scenario without services: its trainings and streams."""
+    if not simulated(scenario):
+        message = "there is no service to simulate, nor anything else that this version simulates"
+        raise ScenarioError(scenario.source.problem(("services",), message))
+    asked = scenario.run.replications
+    count = MIN_REPLICATIONS if isinstance(asked, str) else asked
+    jobs = run_sections(scenario, pools_of(scenario), count)
+    choice = Choice("simpy", "trainings and streams run on the reference engine")
+    return _result(scenario, lowered, choice, [], [], jobs, warnings)
+
+
+def _result(
+    scenario: Scenario,
+    lowered: Lowered,
+    choice: Choice,
+    runs: list[RunFrame],
+    figures: list[Json],
+    jobs: Mapping[str, Jobs],
+    warnings: list[str],
+) -> Result:
     return Result.build(
         scenario.name,
         scenario.seed,
@@ -81,7 +111,15 @@ def simulate(
         variants=scenario.source.variants,
         overrides=scenario.source.sets,
         warnings=list(dict.fromkeys(warnings)),
+        jobs=jobs,
+        pools=lowered.pools,
     )
+
+
+def _not_simulated(scenario: Scenario) -> list[str]:
+    can = [*simulated(scenario), "services"]
+    sections = [name for name in ("trainings", "streams", "planner") if getattr(scenario, name) and name not in can]
+    return [f"section {name} was checked but is not simulated by this version" for name in sections]
 
 
 def run_once(scenario: Scenario, lowered: Lowered, replication: int, progress: Progress | None = None) -> RunRecord:

@@ -14,6 +14,7 @@ from simulator.results.shown import (
     portion_block,
     twin_block,
 )
+from simulator.results.shown_jobs import job_blocks
 
 
 def result_table(figures: Json, width: int = 80) -> str:
@@ -31,6 +32,7 @@ def result_table(figures: Json, width: int = 80) -> str:
             for block in (twin_block(tree), portion_block(tree), breakdown_block(tree))
             if block.rows
         ]
+    parts += [_text(block, width) for block in job_blocks(figures)]
     if figures["pools"]:
         parts.append(_text(pool_block(figures), width))
     if figures["warnings"]:

@@ -16,6 +16,7 @@ from simulator.results.shown import (
     portion_block,
     twin_block,
 )
+from simulator.results.shown_jobs import job_blocks
 
 _LEFT, _RIGHT = "text-align: left", "text-align: right"
 
@@ -32,6 +33,8 @@ def html_table(figures: Json) -> str:
         if leaving := exits_of(tree):
             lines.append(f"<p>exits after layer {escape(', '.join(leaving))}</p>")
         lines += _table(twin_block(tree)) + _table(portion_block(tree)) + _table(breakdown_block(tree))
+    for block in job_blocks(figures):
+        lines += _table(block)
     lines += _table(pool_block(figures))
     lines += [f"<p>warning: {escape(text)}</p>" for text in figures["warnings"]]
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +13,9 @@ from simulator.errors import InternalError, Problem, ScenarioError
 from simulator.results import sketch, strictjson
 from simulator.results.cohort import Json
 from simulator.results.combine import combine
+from simulator.results.jobs import Jobs, with_uses
 from simulator.results.metrics import metrics as metrics_of
-from simulator.results.record import RunFrame, RunRecord
+from simulator.results.record import PoolInfo, RunFrame, RunRecord
 from simulator.results.units import below, stated
 from simulator.version import __version__
 
@@ -49,10 +50,18 @@ class Result:
     ``portions`` alone; ``runs`` tell of every replication what is known either way.
     """
 
-    def __init__(self, figures: Json, runs: tuple[RunFrame, ...], metrics: tuple[Json, ...]) -> None:
+    def __init__(
+        self,
+        figures: Json,
+        runs: tuple[RunFrame, ...],
+        metrics: tuple[Json, ...],
+        jobs: Mapping[str, Jobs] | None = None,
+    ) -> None:
         self._figures = figures
         self.runs = runs
         self.metrics = metrics
+        self.jobs = dict(jobs or {})
+        """Runs of the trainings and streams, by section; ``jobs["trainings"].runs[0]["pretrain"]`` is one."""
 
     @classmethod
     def build(
@@ -68,19 +77,27 @@ class Result:
         variants: Sequence[str] = (),
         overrides: Sequence[str] = (),
         warnings: Sequence[str] = (),
+        jobs: Mapping[str, Jobs] | None = None,
+        pools: Sequence[PoolInfo] = (),
     ) -> Result:
         """Combine replications into a result; ``metrics`` saves computing them again where they are known.
 
         ``records`` without tables (each a :class:`RunFrame` and no more) need their ``metrics``, whose quantiles
         are then taken to come from sketches. ``reason`` says why ``engine`` ran; ``scenario_hash`` is the SHA-256 of
-        the scenario's text. Warnings of the records follow ``warnings``, each said once.
+        the scenario's text. Warnings of the records follow ``warnings``, each said once. ``jobs`` are the runs of
+        trainings and streams, ``pools`` those whose devices they hold.
         """
         tables = _with_tables(records)
         if metrics is None and tables is None:
             raise InternalError("figures of a run without tables have to be given, they cannot be computed")
         found = tuple(metrics_of(record) for record in tables or ()) if metrics is None else tuple(metrics)
+        jobs = jobs or {}
         spoken = [*warnings, *(text for record in records for text in record.warnings)]
-        combined = combine(found)
+        spoken += [text for section in jobs.values() for text in section.warnings()]
+        combined = combine(found) if found else {"services": {}, "pools": {}}
+        if jobs:
+            uses = [use for section in jobs.values() for use in section.uses()]
+            combined["pools"] = with_uses(combined["pools"], pools, uses)
         figures: Json = {
             "scenario": scenario_name,
             "seed": seed,
@@ -89,17 +106,16 @@ class Result:
             "quantiles": "sketch" if tables is None else "exact",
             "quantile_error": sketch.RELATIVE_ERROR if tables is None else 0.0,
             "version": __version__,
-            "replications": len(records),
+            "replications": len(records) or max((len(section.runs) for section in jobs.values()), default=0),
             "variants": list(variants),
             "overrides": list(overrides),
             "scenario_hash": scenario_hash,
             "warnings": list(dict.fromkeys(spoken)),
             "services": combined["services"],
-            "trainings": {},
-            "streams": {},
+            **{name: jobs[name].figures() if name in jobs else {} for name in ("trainings", "streams")},
             "pools": combined["pools"],
         }
-        return cls(strictjson.plain(figures), tuple(records), found)
+        return cls(strictjson.plain(figures), tuple(records), found, jobs)
 
     def to_dict(self) -> Json:
         """The figures as one tree of plain Python values; the caller may change it."""
@@ -116,7 +132,7 @@ class Result:
         every request has to meet it.
         """
         found = []
-        for info in self.runs[0].services:
+        for info in self.runs[0].services if self.runs else ():
             figures = self._figures["services"][info.name]
             slos = {item.slo_s for item in info.classes if isfinite(item.slo_s)}
             slo_s = slos.pop() if len(slos) == 1 else None

@@ -17,7 +17,8 @@ from simulator.scenario.exits import TableExits
 from simulator.scenario.model import Model
 from simulator.scenario.root import Scenario
 from simulator.scenario.service import Service
-from simulator.scenario.training import ModelTimes, Stream, Training
+from simulator.scenario.stream import Stream
+from simulator.scenario.training import ModelTimes, Training
 
 S = TypeVar("S", bound=Strict)
 Timeline = tuple[tuple[float, Deployment], ...]

@@ -15,7 +15,8 @@ from simulator.scenario.planning import Planner
 from simulator.scenario.quantities import Name, Text
 from simulator.scenario.run import Run
 from simulator.scenario.service import Service
-from simulator.scenario.training import Stream, Training
+from simulator.scenario.stream import Stream
+from simulator.scenario.training import Training
 
 if TYPE_CHECKING:
     from simulator.scenario.source import Source

@@ -1,4 +1,4 @@
-"""Sections ``trainings`` and ``streams``: pipelined training with idle windows, and layer streaming."""
+"""Section ``trainings``: pipelined training, and what runs in its idle windows."""
 
 from __future__ import annotations
 
@@ -115,20 +115,3 @@ class Training(Strict):
                 ("pipeline", "microbatches"),
                 f"must be a multiple of the stages ({pipeline.stages}) when `chunks` is more than 1",
             )
-
-
-class Stream(Strict):
-    """A model whose layers come from the parameter server one at a time."""
-
-    model: Name
-    """Streamed model, in `models`."""
-    pool: Name
-    """Pool of the device, in `cluster.pools`."""
-    mode: Literal["training", "inference"]
-    """What is run."""
-    group: Annotated[Count | Literal["auto"], by_shape("a number of microbatches, or auto")] = "auto"
-    """Microbatches per visit of a layer, or `auto`."""
-    microbatch: Count = 1
-    """Samples per microbatch."""
-    prefetch: Annotated[int, Field(ge=1, le=1_000)] = 2
-    """Layer slots on the device."""

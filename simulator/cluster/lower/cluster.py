@@ -43,7 +43,7 @@ def lower(scenario: Scenario) -> Lowered:
         portions=tuple(lowering.portions),
         pools=tuple(PoolInfo(h.name, h.pool.count, h.price_per_hour) for h in lowering.pools.values()),
         links=_links(scenario),
-        warnings=tuple(dict.fromkeys([*lowering.warnings, *_not_simulated(scenario)])),
+        warnings=tuple(dict.fromkeys(lowering.warnings)),
     )
 
 
@@ -154,8 +154,3 @@ def _links(scenario: Scenario) -> tuple[Link, ...]:
     pairs, base = routes_of(network)
     named = [Link(f"{a} -> {b}", route.bandwidth, route.latency_s) for (a, b), route in pairs.items()]
     return (Link("network", base.bandwidth, base.latency_s), *named)
-
-
-def _not_simulated(scenario: Scenario) -> list[str]:
-    sections = [name for name in ("trainings", "streams", "planner") if getattr(scenario, name)]
-    return [f"section {name} was checked but is not simulated by this version" for name in sections]

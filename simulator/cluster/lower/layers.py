@@ -68,7 +68,9 @@ class ModelCosts:
                 for i, out in enumerate(outputs, start=1)
             )
         if self.measured and self.measured[0].kind == "gemm":
-            raise self._error(("measured",), ScenarioError("holds times of products (kind gemm): give `layers` with `products`"))
+            raise self._error(
+                ("measured",), ScenarioError("holds times of products (kind gemm): give `layers` with `products`")
+            )
         return tuple(Layer.model_construct(name=name) for name in layer_names(self.measured) or (self.name,))
 
     @cached_property
