@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from simulator.calibration.folds import shape_families, shape_folds
 from simulator.calibration.gemm_laws import (
     Products,
+    Split,
     fit_roofline,
     fit_rows,
     fit_smooth,
     search_distance,
     split,
 )
-from simulator.costs.base import GemmLaw
+from simulator.calibration.gemm_tiles import fit_tiles, fit_utilization
+from simulator.costs.base import Distance, GemmLaw
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 ESTIMABLE = 6
 """Families of shapes that a group needs before some can be held out."""
 _SEARCH_ROWS = 1200
@@ -32,6 +35,7 @@ _WAVES = 100
 CLOSED: dict[str, tuple[int, Callable[[Products], GemmLaw]]] = {
     "gemm-roofline": (4, fit_roofline),
     "gemm-smooth": (8, fit_smooth),
+    "gemm-tiles": (8, fit_tiles),
 }
 """Laws in closed form, with the number of families of shapes that a fit needs."""
 
@@ -73,16 +77,39 @@ def choose(rows: Products, folds: int, *, layers: bool = False) -> GemmLaw:
     count = 1 if len(rows) >= _LARGE else int(part.max()) + 1
     known = [part != fold for fold in range(count)]
     laws = {name: [fit(rows.where(k)) for k in known] for name, fit in possible.items()}
-    scores = {
-        name: float(np.mean(np.concatenate([_errors(rows.where(~k), law) for k, law in zip(known, found)])))
-        for name, found in laws.items()
-    }
+    scores = {name: _score(rows, known, found) for name, found in laws.items()}
     closed = min(scores, key=lambda name: (scores[name], name))
-    asked = max(_SEARCH_ROWS // count, 1)
-    splits = [split(rows, k, law, asked) for k, law in zip(known, laws[closed])]
+    trend, splits = _best_trend(rows, known, laws)
     distance, score = search_distance(splits, waves=len(rows) >= _WAVES)
-    trend = possible[closed](rows)
-    return fit_rows(rows, trend, distance) if score < scores[closed] else trend
+    nearest = np.inf if rows.layout else _score(rows, known, [fit_utilization(rows.where(k)) for k in known])
+    if nearest < min(score, scores[closed]):
+        return fit_utilization(rows)
+    if score < scores[closed]:
+        return fit_rows(rows, possible[trend](rows), distance)
+    return possible[closed](rows)
+
+
+def _best_trend(
+    rows: Products, known: Sequence[Bools], laws: Mapping[str, Sequence[GemmLaw]]
+) -> tuple[str, list[Split]]:
+    """The closed form whose residuals are kriged best, by the usual distance, and its inner splits.
+
+    It need not be the best one alone: what neighbours tell anyway, the trend need not know.
+    """
+    asked = max(_SEARCH_ROWS // len(known), 1)
+    usual = Distance(wave=0.0)
+    best: tuple[float, str, list[Split]] | None = None
+    for name in sorted(laws):
+        splits = [split(rows, k, law, asked) for k, law in zip(known, laws[name], strict=True)]
+        score = float(np.concatenate([one.errors(usual) for one in splits]).mean())
+        if best is None or score < best[0]:
+            best = (score, name, splits)
+    assert best is not None
+    return best[1], best[2]
+
+
+def _score(rows: Products, known: Sequence[Bools], laws: Sequence[GemmLaw]) -> float:
+    return float(np.mean(np.concatenate([_errors(rows.where(~k), law) for k, law in zip(known, laws, strict=True)])))
 
 
 def _errors(rows: Products, law: GemmLaw) -> Floats:

@@ -55,7 +55,7 @@ class Products:
         return law.seconds(self.m, self.n, self.k, np.array(self.layout) if self.layout else None)
 
 
-def _starts(rows: Products) -> tuple[float, float, float]:
+def starts(rows: Products) -> tuple[float, float, float]:
     """Logarithms of the launch, the time per FLOP and the time per element that the fastest rows suggest."""
     moved = rows.m * rows.k + rows.n * rows.k + rows.m * rows.n
     flops = np.percentile(2 * rows.m * rows.n * rows.k / rows.t, 98)
@@ -69,7 +69,7 @@ def _starts(rows: Products) -> tuple[float, float, float]:
 def fit_roofline(rows: Products) -> GemmRoofline:
     """Launch, speed and time per element, by robust least squares of log times."""
     rows = rows.where(sample(len(rows), _ENOUGH))
-    y, start = np.log(rows.t), np.array(_starts(rows))
+    y, start = np.log(rows.t), np.array(starts(rows))
 
     def law(x: Floats) -> GemmRoofline:
         launch, flop_s, element_s = np.exp(np.clip(x, -300, 300))
@@ -86,7 +86,7 @@ def fit_smooth(rows: Products) -> GemmSmooth:
     """Nine parameters by robust least squares of log times, held near their start values by a weak prior."""
     rows = rows.where(sample(len(rows), _ENOUGH))
     y = np.log(rows.t)
-    launch, flop_s, element_s = _starts(rows)
+    launch, flop_s, element_s = starts(rows)
     half = np.log(16.0)
     start = np.array([launch, flop_s, element_s, element_s, element_s, np.log(1.5), half, half, half])
     weight = _PRIOR * np.sqrt(len(y)) / 3 / _SPREAD

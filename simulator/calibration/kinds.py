@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 Fitter: TypeAlias = "Callable[[Rows, int], Calibration]"
 """Rows and the number of folds in, the calibration out."""
 
-WHOLE: dict[str, str] = {}
+WHOLE: dict[str, str] = {
+    "pipeline": "simulator.calibration.pipeline:fit_rows",
+    "streaming": "simulator.calibration.streaming.fit:fit_streaming",
+}
 """Kind by name: where its fitter stands, as ``module:function``."""
 
 

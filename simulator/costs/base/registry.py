@@ -45,7 +45,16 @@ LAWS: dict[str, type[Any]] = {
 }
 
 
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE: dict[str, str] = {
+    "pipeline-iteration": "simulator.costs.pipeline.iteration:IterationLaw",
+    "gemm-datasheet": "simulator.costs.quantized.datasheet:GemmDatasheet",
+    "gemm-tiles": "simulator.costs.quantized.tiles:GemmTiles",
+    "gemm-utilization": "simulator.costs.quantized.utilization:GemmUtilization",
+    "quantize-input": "simulator.costs.quantized.inputs:QuantizeInput",
+    "streaming": "simulator.costs.streaming.law:StreamingLaw",
+    "quantized-product": "simulator.costs.quantized.product:QuantizedProduct",
+    "product-layer": "simulator.costs.quantized.product:ProductLayer",
+}
 """Laws of other rooms of the costs by name, as ``module:class``; they are imported when a file names them."""
 
 

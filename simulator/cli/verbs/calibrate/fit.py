@@ -16,6 +16,8 @@ class Kind(StrEnum):
 
     BATCH = "batch"
     GEMM = "gemm"
+    STREAMING = "streaming"
+    PIPELINE = "pipeline"
 
 
 class Unit(StrEnum):
@@ -32,7 +34,11 @@ def command(
     ],
     kind: Annotated[
         Kind | None,
-        typer.Option("--kind", help="batch: time by batch size; gemm: by m, n, k, dtype (default: by the columns)."),
+        typer.Option(
+            "--kind",
+            help="batch: time by batch size; gemm: by m, n, k, dtype (default: by the columns); "
+            "streaming: layer-streamed steps by group.",
+        ),
     ] = None,
     time: Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column of the measured times.")] = None,
     unit: Annotated[
