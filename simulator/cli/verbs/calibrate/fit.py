@@ -37,7 +37,7 @@ def command(
         typer.Option(
             "--kind",
             help="batch: time by batch size; gemm: by m, n, k, dtype (default: by the columns); "
-            "streaming: layer-streamed steps by group.",
+            "streaming: layer-streamed steps by group; pipeline: whole training iterations.",
         ),
     ] = None,
     time: Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column of the measured times.")] = None,
