@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from simulator.cli.verbs.calibrate import fit, ramps
+from simulator.cli.verbs.calibrate import fit, measure, precision, ramps
 
 app = typer.Typer(
     help="Turn measurements into cost parameters with their error.",
@@ -12,7 +12,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (fit, ramps):
+for verb in (fit, measure, precision, ramps):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 
 

@@ -1,0 +1,1 @@
+"""Kinds of measurements: each module makes the probes of a request."""
