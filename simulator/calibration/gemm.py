@@ -97,15 +97,15 @@ def _best_trend(
     It need not be the best one alone: what neighbours tell anyway, the trend need not know.
     """
     asked = max(_SEARCH_ROWS // len(known), 1)
+    splits = {
+        name: [split(rows, k, law, asked) for k, law in zip(known, found, strict=True)] for name, found in laws.items()
+    }
     usual = Distance(wave=0.0)
-    best: tuple[float, str, list[Split]] | None = None
-    for name in sorted(laws):
-        splits = [split(rows, k, law, asked) for k, law in zip(known, laws[name], strict=True)]
-        score = float(np.concatenate([one.errors(usual) for one in splits]).mean())
-        if best is None or score < best[0]:
-            best = (score, name, splits)
-    assert best is not None
-    return best[1], best[2]
+    scores = {
+        name: float(np.concatenate([one.errors(usual) for one in found]).mean()) for name, found in splits.items()
+    }
+    best = min(scores, key=lambda name: (scores[name], name))
+    return best, splits[best]
 
 
 def _score(rows: Products, known: Sequence[Bools], laws: Sequence[GemmLaw]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, least_squares
+from scipy.optimize import least_squares
 
 from simulator.calibration.folds import sample
 from simulator.calibration.gemm_laws import Products, starts
@@ -25,8 +25,16 @@ _UNITS = (16, 24, 30, 40, 48, 58, 66, 72, 80, 84, 92, 100, 108, 114, 120, 128, 1
 _USUAL_UNITS = 108.0
 _WAVES = 100
 """Rows from which the tail of the last wave can be told from noise."""
-_TRIED = 4
+_TRIED = 8
 """Numbers of processors that are tried with a fit."""
+_STEPS = 15
+"""Steps of such a fit: fewer leave the start where it is, and the first tile always wins."""
+_SETTLED = 1e-4
+"""A step that betters the cost by less than this share of it is the last."""
+_DAMPING = 1e-2
+"""Damping of the first step, relative to the curvature."""
+_DAMPED = 6
+"""How often a step that does not better the cost is shortened."""
 _ROBUST = 0.1
 """Log error beyond which a row counts less than its square."""
 _GAIN = 0.99
@@ -42,6 +50,14 @@ class _Grid:
     units: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Parameters and their robust cost."""
+
+    x: Floats
+    cost: float
+
+
 def fit_tiles(rows: Products) -> GemmTiles:
     """Eight parameters by robust least squares of log times, held near their start values by a weak prior.
 
@@ -51,22 +67,20 @@ def fit_tiles(rows: Products) -> GemmTiles:
     fine, coarse = (_Problem(rows.where(sample(len(rows), count))) for count in (_ENOUGH, _SCAN))
     grid = _Grid(*_TILES[0], _USUAL_UNITS)
     found = coarse.solve(grid, coarse.start, 25)
-    grid, found = _better(coarse, [replace(grid, m=m, n=n) for m, n in _TILES[1:]], grid, found, 6)
+    grid, found = _better(coarse, [replace(grid, m=m, n=n) for m, n in _TILES[1:]], grid, found)
     if len(rows) >= _WAVES:
         tried = [replace(grid, units=float(units)) for units in _UNITS]
         # Times at unchanged parameters tell which numbers of processors are worth a fit.
         tried.sort(key=lambda other: coarse.cost(found.x, other))
-        grid, found = _better(coarse, tried[:_TRIED], grid, found, 6)
+        grid, found = _better(coarse, tried[:_TRIED], grid, found)
     return _law(fine.solve(grid, found.x, 40).x, grid)
 
 
-def _better(
-    rows: _Problem, grids: list[_Grid], grid: _Grid, found: OptimizeResult, steps: int
-) -> tuple[_Grid, OptimizeResult]:
+def _better(rows: _Problem, grids: list[_Grid], grid: _Grid, found: _Solved) -> tuple[_Grid, _Solved]:
     """The best of some tiles or processors; what was there before stays unless it is clearly beaten."""
     start, limit = found.x, found.cost * _GAIN
     for other in grids:
-        tried = rows.solve(other, start, steps)
+        tried = rows.solve(other, start, _STEPS)
         if tried.cost < limit:
             grid, found, limit = other, tried, tried.cost
     return grid, found
@@ -82,20 +96,32 @@ class _Problem:
         self.start = np.array([launch, flop_s, element_s, element_s, element_s, np.log(1.5), np.log(64.0), 0.0])
         self.weight = _PRIOR * np.sqrt(len(self.y)) / 3 / _SPREAD
 
-    def solve(self, grid: _Grid, start: Floats, steps: int) -> OptimizeResult:
-        """The least robust cost after some steps."""
-        return least_squares(
-            lambda x: self.errors(x, grid),
-            start,
-            jac=lambda x: self.slopes(x, grid),
-            loss="soft_l1",
-            f_scale=_ROBUST,
-            max_nfev=steps,
-        )
+    def solve(self, grid: _Grid, start: Floats, steps: int) -> _Solved:
+        """The least robust cost after some steps of Levenberg and Marquardt.
+
+        Many short fits: those of a library spend nine tenths of such a step on their own checks.
+        """
+        x, errors, damping = start, self.errors(start, grid), _DAMPING
+        cost = _robust(errors)
+        for _ in range(steps):
+            slopes = self.slopes(x, grid)
+            weighted = slopes / np.sqrt(1 + (errors / _ROBUST) ** 2)[:, None]
+            square, fall = weighted.T @ slopes, weighted.T @ errors
+            before = cost
+            for _ in range(_DAMPED):
+                tried = x - np.linalg.solve(square + damping * np.diag(np.diag(square)), fall)
+                found = self.errors(tried, grid)
+                if _robust(found) < cost:
+                    x, errors, cost, damping = tried, found, _robust(found), damping / 5
+                    break
+                damping *= 5
+            if before - cost < _SETTLED * cost:
+                break
+        return _Solved(x, cost)
 
     def cost(self, x: Floats, grid: _Grid) -> float:
         """The robust cost, as the solver counts it."""
-        return float((_ROBUST**2 * (np.sqrt(1 + (self.errors(x, grid) / _ROBUST) ** 2) - 1)).sum())
+        return _robust(self.errors(x, grid))
 
     def errors(self, x: Floats, grid: _Grid) -> Floats:
         """Log errors of all rows, then what the prior asks for every parameter."""
@@ -126,6 +152,11 @@ class _Problem:
             by_compute * compute * np.log(np.ceil(waves) / waves) * law.stairs * (1 - law.stairs),
         ]
         return np.vstack([(np.array(columns) / (law.launch_s + rest)).T, np.diag(self.weight)])
+
+
+def _robust(errors: Floats) -> float:
+    """Squares of small errors, absolute values of large ones, summed (soft L1)."""
+    return float((_ROBUST**2 * (np.sqrt(1 + (errors / _ROBUST) ** 2) - 1)).sum())
 
 
 def _law(x: Floats, grid: _Grid) -> GemmTiles:

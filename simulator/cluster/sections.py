@@ -13,7 +13,10 @@ from simulator.scenario import Scenario
 Replicate: TypeAlias = "Callable[[Scenario, Mapping[str, Hardware], int], Mapping[str, JobRun]]"
 """A scenario, its pools and the number of a replication in, a run of every job of the section out."""
 
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {
+    "trainings": "simulator.cluster.training.run:replicate",
+    "streams": "simulator.cluster.streaming.run:replicate",
+}
 """Section by name: who simulates it, as ``module:function``. One line each."""
 
 

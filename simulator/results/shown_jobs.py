@@ -6,8 +6,13 @@ from collections.abc import Callable
 
 from simulator.results.cohort import Json
 from simulator.results.shown import Block
+from simulator.results.shown_stream import stream_blocks
+from simulator.results.shown_training import training_blocks
 
-BLOCKS: dict[str, Callable[[str, Json], list[Block]]] = {}
+BLOCKS: dict[str, Callable[[str, Json], list[Block]]] = {
+    "trainings": training_blocks,
+    "streams": stream_blocks,
+}
 """By section of the result: the tables of one job, from its name and its figures. One line each."""
 
 

@@ -18,7 +18,8 @@ from simulator.scenario.model import Model
 from simulator.scenario.root import Scenario
 from simulator.scenario.service import Service
 from simulator.scenario.stream import Stream
-from simulator.scenario.training import ModelTimes, Training
+from simulator.scenario.stream_checks import portion_rules, stream_rules, training_devices
+from simulator.scenario.training import Training
 
 S = TypeVar("S", bound=Strict)
 Timeline = tuple[tuple[float, Deployment], ...]
@@ -46,6 +47,8 @@ class Parts:
     network: Network | None
     unreadable: frozenset[str] = frozenset()
     """Of "pool" and "model", those whose section is so wrong that not even the names are known."""
+    has_server: bool = True
+    """Whether there is a parameter server."""
 
     @classmethod
     def of(cls, scenario: Scenario) -> Parts:
@@ -58,6 +61,7 @@ class Parts:
             scenario.trainings,
             scenario.streams,
             cluster.network,
+            has_server=cluster.parameter_server is not None,
         )
 
     @classmethod
@@ -77,6 +81,7 @@ class Parts:
                 for what, section in (("pool", cluster.get("pools")), ("model", plain.get("models")))
                 if not isinstance(section, dict)
             ),
+            "parameter_server" in cluster,
         )
 
 
@@ -93,6 +98,10 @@ def check(parts: Parts, known: Known | None) -> Iterator[Rule]:
         if stream is not None:
             yield from _named(parts, "model", stream.model, ("streams", name, "model"))
             yield from _named(parts, "pool", stream.pool, ("streams", name, "pool"))
+    devices = training_devices(parts.trainings, parts.pools)
+    held = {pool: devices[pool] + _most_for_services(parts, pool) for pool in parts.pools}
+    yield from stream_rules(parts.streams, parts.pools, parts.has_server, held)
+    yield from portion_rules(parts.services, parts.has_server)
 
 
 def _valid(section: Any, kind: type[S]) -> dict[str, S | None]:
@@ -109,8 +118,8 @@ def _one(value: Any, kind: type[S]) -> S | None:
 
 
 def _named(parts: Parts, what: str, name: str, path: tuple[str | int, ...]) -> Iterator[Rule]:
-    """The pool or model ``name`` exists, as far as that can be told."""
-    known: Mapping[str, Any] = parts.pools if what == "pool" else parts.models
+    """The pool, model or service ``name`` exists, as far as that can be told."""
+    known: Mapping[str, Any] = {"pool": parts.pools, "model": parts.models, "service": parts.services}[what]
     if name not in known and what not in parts.unreadable:
         yield path, unknown(what, name, known)
 
@@ -253,15 +262,37 @@ def _devices(parts: Parts, deployment: Deployment) -> Counter[str]:
 
 
 def _trainings(parts: Parts) -> Iterator[Rule]:
+    needed: Counter[str] = Counter()
     for name, training in parts.trainings.items():
         if training is None:
             continue
         here = ("trainings", name)
+        for what, named, path in training.names():
+            yield from _named(parts, what, named, (*here, *path))
         pipeline = training.pipeline
-        yield from _named(parts, "pool", pipeline.pool, (*here, "pipeline", "pool"))
         pool = parts.pools.get(pipeline.pool)
-        if pool is not None and pipeline.stages > pool.count:
-            message = f"needs a device per stage, pool {pipeline.pool!r} has {pool.count}"
-            yield (*here, "pipeline", "stages"), message
-        if isinstance(training.times, ModelTimes):
-            yield from _named(parts, "model", training.times.model, (*here, "times", "model"))
+        if pool is None:
+            continue
+        per = "" if pool.devices_per_replica == 1 else f" ({pool.devices_per_replica} per stage)"
+        devices = pipeline.stages * pipeline.replicas * pool.devices_per_replica
+        needed[pipeline.pool] += devices
+        total = needed[pipeline.pool] + _most_for_services(parts, pipeline.pool)
+        has = f"pool {pipeline.pool!r} has {pool.count}"
+        if pipeline.stages * pool.devices_per_replica > pool.count:
+            yield (*here, "pipeline", "stages"), f"needs a device per stage{per}, {has}"
+        elif devices > pool.count:
+            yield (*here, "pipeline", "replicas"), f"needs {devices} devices, one per stage{per} and copy, {has}"
+        elif total > pool.count:
+            yield (*here, "pipeline", "pool"), f"needs, with other trainings and services, {total} devices, {has}"
+
+
+def _most_for_services(parts: Parts, pool: str) -> int:
+    """Devices of a pool that the services hold at most, those that live in idle windows left out."""
+    trainings = (training for training in parts.trainings.values() if training is not None)
+    inside = {name for training in trainings for what, name, _ in training.names() if what == "service"}
+    found = 0
+    for name, service in parts.services.items():
+        if service is not None and name not in inside:
+            found += max((_devices(parts, deployment)[pool] for _, deployment in service.timeline), default=0)
+            found += _devices(parts, service.twin.deployment)[pool] if service.twin is not None else 0
+    return found

@@ -15,6 +15,7 @@ from simulator.scenario.quantities import (
     PositiveBandwidth,
     PositiveCompute,
     PositiveDuration,
+    PositiveShare,
     PositiveSize,
     Precision,
     Price,
@@ -36,7 +37,7 @@ class InlineDevice(Strict):
 
 
 class Faults(Strict):
-    """Failures and repairs of each replica; both times are exponential on calendar time."""
+    """Failures and repairs of each replica (or of the server); both times are exponential on calendar time."""
 
     mtbf: PositiveDuration
     """Mean time between the end of a repair and the next failure [s]."""
@@ -110,6 +111,12 @@ class ParameterServer(Strict):
     """Time before the first byte arrives [s]."""
     memory: PositiveSize
     """Memory of the server [bytes]."""
+    shared: bool = True
+    """Whether all devices share the bandwidth fairly, in each direction; else each has a link of that bandwidth."""
+    duplex: PositiveShare | None = None
+    """Share of its bandwidth that a direction of a device's link keeps while the other is busy; left out: 0.72."""
+    faults: Faults | None = None
+    """Failures of the server or of its link; left out: none."""
 
 
 class Cluster(Strict):

@@ -73,6 +73,19 @@ class Portion(Strict):
     """Longest time a request waits for its batch to fill [s]."""
     precision: PrecisionChoice = "fp16"
     """Number format of weights and arithmetic: int8, or by layer such as {block: int8, head: fp16} or {1-3: int8}."""
+    weights: Literal["resident", "streamed"] = "resident"
+    """Whether the weights stay on the device, or come from the parameter server layer by layer for every batch."""
+    prefetch: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    """Layer slots of streamed weights; left out: 2."""
+    start_up: Literal["whole", "streamed"] = "whole"
+    """Whether a joining replica waits for all its weights, or computes its first batch as they come."""
+
+    def rules(self) -> Iterator[Rule]:
+        """Slots and a streamed start each belong to one kind of weights."""
+        if self.weights == "resident" and self.prefetch is not None:
+            yield ("prefetch",), "goes only with `weights: streamed`: resident weights need no slots"
+        if self.weights == "streamed" and self.start_up == "streamed":
+            yield ("start_up",), "goes only with `weights: resident`: streamed weights are not loaded before"
 
 
 def missing_layers(first: int, last: int) -> str:
@@ -102,6 +115,7 @@ class Deployment(Strict):
     def rules(self) -> Iterator[Rule]:
         """Portions follow each other; replicas are counted in one place."""
         yield from self._cover_rules()
+        yield from self._stream_rules()
         yield from self._serial_rules() if self.execution == "serial" else self._parallel_rules()
 
     def _cover_rules(self) -> Iterator[Rule]:
@@ -124,6 +138,12 @@ class Deployment(Strict):
                     f"must start at layer {expected}: portions are written in layer order, without overlap",
                 )
             expected = layers.last + 1
+
+    def _stream_rules(self) -> Iterator[Rule]:
+        for index, portion in enumerate(self.portions):
+            if portion.weights == "streamed" and self.exit_mode == "compact":
+                message = "streamed weights go not with `exit_mode: compact`, whose batches shrink between layers"
+                yield ("portions", index, "weights"), message
 
     def _parallel_rules(self) -> Iterator[Rule]:
         if self.replicas is not None:

@@ -143,9 +143,16 @@ class Tuned:
             notes.append(f"left out before any evaluation, no faster than the reference: {shown}{more}")
         if len(self.asked) == 1 and self.problem.faster()[0].size == 1:
             notes.append("no layer is faster at any other precision: the reference stays")
+        if self.held_out is not None and self.passed and self._falls_short(self.held_out):
+            text = "on the test samples the chosen configuration falls short of the floor: the search picks what the"
+            notes.append(f"{text} validation samples favour; use more of them, or tolerate less")
         if self.others:
             notes.append(f"the ledger held {len(self.others)} more accuracies; they are chosen from too")
         return notes
+
+    def _falls_short(self, held_out: Mapping[str, float]) -> bool:
+        """Whether the floor, taken anew on samples that had no say, is missed there."""
+        return held_out["reference"] > 0 and held_out["chosen"] < self.floor.at(held_out["reference"])
 
     def snippet(self) -> str:
         """The chosen configuration as a scenario writes it (YAML 1.2)."""

@@ -111,8 +111,8 @@ def expected_backlog(scenario: Scenario, service: Service, overlap: bool) -> flo
         return 0.0
     left = 1.0 if service.twin is None else 1.0 - service.twin.share
     backlog = 0.0
-    for deployment, end_s in zip(service.deployments, _ends(service, scenario.run.duration)):
-        rate = left * _rate_between(scenario, service, deployment.from_s, end_s)
+    for deployment, end_s in zip(service.deployments, window_ends(service, scenario.run.duration)):
+        rate = left * rate_between(scenario, service, deployment.from_s, end_s)
         carried = min(portion.rate for portion in capacities(service, deployment, overlap))
         length_s = min(end_s, scenario.run.duration) - min(deployment.from_s, scenario.run.duration)
         backlog = max(backlog + (rate - carried) * length_s, 0.0)
@@ -135,8 +135,8 @@ def overload_warnings(scenario: Scenario, service: Service) -> list[str]:
     warnings = []
     left = 1.0 if service.twin is None else 1.0 - service.twin.share
     beside = "" if service.twin is None else ", even where the twin takes all that it can answer,"
-    for deployment, end_s in zip(service.deployments, _ends(service, scenario.run.duration)):
-        rate = _rate_between(scenario, service, deployment.from_s, end_s)
+    for deployment, end_s in zip(service.deployments, window_ends(service, scenario.run.duration)):
+        rate = rate_between(scenario, service, deployment.from_s, end_s)
         when = f" from {deployment.from_s:g}s on" if len(service.deployments) > 1 else ""
         for portion in capacities(service, deployment, overlap):
             if left * rate > portion.rate:
@@ -172,12 +172,13 @@ def _link_warnings(scenario: Scenario, service: Service, deployment: Deployment,
     ]
 
 
-def _ends(service: Service, duration: float) -> list[float]:
+def window_ends(service: Service, duration: float) -> list[float]:
+    """When each deployment of a service ends [s]."""
     starts = [deployment.from_s for deployment in service.deployments]
     return [*starts[1:], max(duration, starts[-1])]
 
 
-def _rate_between(scenario: Scenario, service: Service, start_s: float, end_s: float) -> float:
+def rate_between(scenario: Scenario, service: Service, start_s: float, end_s: float) -> float:
     """Mean offered rate of an open load in a window [1/s].
 
     The load is bound to the whole run, for a trace may well begin after a window that it does not fill.

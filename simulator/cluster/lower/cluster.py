@@ -12,6 +12,7 @@ from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route, pools_of, routes_of
 from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.stations import StationBuilder
+from simulator.cluster.lower.streamed import link_warnings
 from simulator.cluster.lower.twins import twin_of
 from simulator.cluster.lowered import Deployment, Jitter, Link, Lowered, Service
 from simulator.errors import ScenarioError
@@ -32,6 +33,7 @@ def lower(scenario: Scenario) -> Lowered:
     lowering = _Lowering(scenario, pools_of(scenario), routes_of(scenario.cluster.network), [], [])
     services = tuple(lowering.service(index, name) for index, name in enumerate(scenario.services))
     _check_faults(scenario, [*services, *(service.twin.service for service in services if service.twin)])
+    lowering.warnings.extend(link_warnings(scenario, services))
     run, network = scenario.run, scenario.cluster.network
     return Lowered(
         seed=scenario.seed,

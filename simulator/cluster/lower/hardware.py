@@ -98,6 +98,8 @@ def routes_of(network: Network | None) -> tuple[dict[tuple[str, str], Route], Ro
 def peak_at(hardware: Hardware, precision: str) -> float:
     """Peak of the arithmetic that a precision needs [FLOP/s or OP/s]; a device without it is a problem."""
     compute = PRECISIONS[precision].compute
+    if compute != precision and compute not in hardware.peak and "bf16" in hardware.peak:
+        compute = "bf16"  # weights of few bits are multiplied in 16 bits of either kind
     if compute not in hardware.peak:
         needs = "" if compute == precision else f", which {precision} weights need,"
         known = ", ".join(hardware.peak)

@@ -12,9 +12,10 @@ from typing import Any
 from simulator import catalogue
 from simulator.cluster.lower.hardware import Hardware, peak_at
 from simulator.cluster.lower.precision import formats_of
-from simulator.costs.base import Affine, BatchLaw, Constant, CostGroup, ProductTime, RooflineLaw, Sum, Table
+from simulator.costs.base import Affine, BatchLaw, Constant, CostGroup, RooflineLaw, Sum, Table
 from simulator.costs.base.measured import find_costs, layer_names, read_measured
 from simulator.costs.base.precision import PRECISIONS
+from simulator.costs.quantized.product import Efficiency, Product, ProductLayer, quantized_product
 from simulator.errors import Problem, ScenarioError
 from simulator.scenario import Scenario
 from simulator.scenario.deployment import Portion
@@ -142,16 +143,14 @@ class ModelCosts:
     def _products(self, layer: Layer, hardware: Hardware, precision: str, measured: bool) -> tuple[BatchLaw, ...]:
         """Laws of the products of a layer, and of what comes on top."""
         assert layer.products is not None
-        parts: list[BatchLaw] = []
         if measured:
             law = self._find(hardware, precision).law
-            parts += [ProductTime(law, one.rows, one.n, one.k) for one in layer.products]
         else:
-            peak, form = peak_at(hardware, precision), PRECISIONS[precision]
-            for one in layer.products:
-                flops, moved = 2.0 * one.rows * one.n * one.k, one.rows * (one.n + one.k) * form.output_bytes
-                weights = one.n * one.k * form.weight_bytes
-                parts.append(RooflineLaw(hardware.overhead_s, flops, peak, weights, moved, hardware.bandwidth))
+            peak_at(hardware, precision)  # refuses what the device cannot compute
+            reached = Efficiency(hardware.overhead_s)  # peaks and bandwidth are what is reached already
+            law = quantized_product(hardware.peak, hardware.bandwidth, precision, reached)
+        sizes = tuple(Product(one.n, one.k, one.rows) for one in layer.products)
+        parts: list[BatchLaw] = [ProductLayer(law, sizes)]
         if layer.time is not None:
             parts.append(law_of(self._time(layer, precision)))
         elif layer.work is not None:

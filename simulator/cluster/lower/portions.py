@@ -10,6 +10,7 @@ import numpy as np
 from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route
 from simulator.cluster.lower.layers import ModelCosts, law_of
+from simulator.cluster.lower.streamed import SLOTS, server_link, sizes_of, slot_bytes, waits_for_first, with_loads
 from simulator.cluster.lowered import Floats, Phase, Transfer
 from simulator.scenario.deployment import Deployment, Portion
 from simulator.scenario.times import RelativeTime
@@ -25,7 +26,8 @@ class Steps:
 
 
 def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardware: Hardware) -> Steps:
-    """Times of every layer and active ramp at 0 .. batch items; 0 items take no time."""
+    """Times of every layer and active ramp at 0 .. batch items, with the waits for layers that are streamed; 0 items
+    take no time."""
     batches = np.arange(portion.batch + 1, dtype=np.float64)
     rows: list[Floats] = []
     ramp: list[int] = []
@@ -41,7 +43,11 @@ def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardw
             extrapolated |= beyond
             rows.append(ramp_seconds)
             ramp.append(layer)
-    return Steps(np.array(rows), ramp, extrapolated)
+    seconds = np.array(rows)
+    if portion.weights == "streamed":
+        sizes, slots = sizes_of(costs, portion), portion.prefetch or SLOTS
+        seconds = with_loads(seconds, ramp, sizes, slots, server_link(costs.scenario))
+    return Steps(seconds, ramp, extrapolated)
 
 
 def _none_for_nobody(seconds: Floats) -> Floats:
@@ -119,9 +125,24 @@ def needed_memory(costs: ModelCosts, portions: list[Portion]) -> float:
 
 
 def weights_of(costs: ModelCosts, portions: list[Portion]) -> float:
-    """Bytes to load before a replica can serve; layers of unknown size count as nothing."""
-    return sum(
-        costs.weight_bytes(layer - 1, precision) or 0.0
-        for portion in portions
-        for layer, precision in enumerate(costs.formats(portion), start=portion.layers.first)
+    """Bytes of weights that a replica holds: all, or the slots of streamed ones; unknown sizes count as nothing."""
+    resident = sum(size for one in portions if one.weights == "resident" for size in sizes_of(costs, one))
+    streamed = [one for one in portions if one.weights == "streamed"]
+    return resident + sum(slot_bytes(sizes_of(costs, one), one.prefetch or SLOTS) for one in streamed)
+
+
+def load_seconds(costs: ModelCosts, portions: list[Portion], steps: list[Steps], bandwidth: float | None) -> float:
+    """Time until a joining replica can serve, beside its start-up [s].
+
+    Streamed weights come with each batch. Where a replica starts while its weights come, this is what its first batch
+    takes longer: the batch then runs at its usual time, and ends when it really would.
+    """
+    if bandwidth is None:
+        return 0.0
+    pairs = [(one, step) for one, step in zip(portions, steps) if one.weights == "resident"]
+    whole = sum(size for one, _ in pairs if one.start_up == "whole" for size in sizes_of(costs, one))
+    return whole / bandwidth + sum(
+        waits_for_first(step.seconds, step.ramp, sizes_of(costs, one), bandwidth)
+        for one, step in pairs
+        if one.start_up == "streamed"
     )

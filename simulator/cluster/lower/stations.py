@@ -14,11 +14,11 @@ from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.portions import (
     Steps,
     active_ramps,
+    load_seconds,
     needed_memory,
     phase_of,
     steps_of,
     transfer_of,
-    weights_of,
 )
 from simulator.cluster.lower.precision import Served, spoken
 from simulator.errors import Problem, ScenarioError
@@ -112,10 +112,10 @@ class StationBuilder:
         return [self._group([[p] for p in deployment.portions if p.layers == layers]) for layers in deployment.cuts]
 
     def _group(self, entries: list[list[Portion]]) -> Group:
-        """Kinds by (pool, precisions and batch of each portion, number among those equal in these), as written."""
+        """Kinds by (pool; precisions, batch, way of the weights of each portion; number among equals), as written."""
         group: Group = {}
         for members in entries:
-            same = (members[0].pool, *((self.costs.formats(p), p.batch) for p in members))
+            same = (members[0].pool, *((self.costs.formats(p), p.batch, _way(p)) for p in members))
             number = sum(key[:-1] == same for key in group)
             group[*same, number] = members
         return group
@@ -167,10 +167,10 @@ class StationBuilder:
     ) -> lowered.Kind:
         hardware = self.pools[members[0].pool]
         pool = hardware.pool
-        self._check_memory(window, deployment, members, hardware)
         phases = []
-        for number, portion in enumerate(members):
-            steps = self._steps(window, deployment, portion, hardware)
+        found = [self._steps(window, deployment, portion, hardware) for portion in members]
+        self._check_memory(window, deployment, members, hardware)
+        for number, (portion, steps) in enumerate(zip(members, found)):
             self._warn(steps, portion, hardware)
             output = self.costs.output_bytes(portion.layers.last - 1, self.costs.formats(portion)[-1])
             phases.append(
@@ -183,7 +183,7 @@ class StationBuilder:
                     route=route if portion is members[-1] else None,
                 )
             )
-        load_s = weights_of(self.costs, members) / hardware.load_bandwidth if hardware.load_bandwidth else 0.0
+        load_s = load_seconds(self.costs, members, found, hardware.load_bandwidth)
         return lowered.Kind(
             pool=hardware.index,
             devices=pool.devices_per_replica,
@@ -201,7 +201,8 @@ class StationBuilder:
             if any(problem.file for problem in error.problems):
                 raise
             text = "; ".join(problem.message for problem in error.problems)
-            raise ScenarioError(self._problem(window, deployment, portion, text, "precision")) from None
+            key = "weights" if error.problems[0].path == "weights" else "precision"
+            raise ScenarioError(self._problem(window, deployment, portion, text, key)) from None
 
     def _check_memory(self, window: int, deployment: Deployment, members: list[Portion], hardware: Hardware) -> None:
         needed = needed_memory(self.costs, members)
@@ -285,6 +286,11 @@ class StationBuilder:
     def _transfer(self, kind: lowered.Kind, pool: str, window: Window, position: int) -> lowered.Transfer:
         last = kind.phases[-1]
         return transfer_of(last.batch, last.transfer_bytes, self._route(pool, window, position))
+
+
+def _way(portion: Portion) -> tuple[object, ...]:
+    """How the weights of a portion come: replicas that differ in it are not the same."""
+    return portion.weights, portion.prefetch, portion.start_up
 
 
 def _waits(draft: Draft, group: Group, key: KindKey) -> tuple[float, ...]:

@@ -14,8 +14,8 @@ from simulator.costs.base.formulas import (
 from simulator.costs.base.gemm import GemmLaw, GemmRoofline, GemmSmooth
 from simulator.costs.base.gemm_rows import Distance, GemmRows
 from simulator.costs.base.law import BatchLaw, Law
-from simulator.costs.base.products import ProductTime, Sum
 from simulator.costs.base.registry import LAWS, law_from_parameters
+from simulator.costs.base.sums import Sum
 from simulator.costs.base.table import Corrected, Table
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "GemmSmooth",
     "Law",
     "PowerLaw",
-    "ProductTime",
     "RooflineLaw",
     "SmoothFloor",
     "Stairs",

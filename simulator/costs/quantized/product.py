@@ -150,8 +150,8 @@ class ProductLayer:
             raise ScenarioError(Problem(f"law {self.name}: a layer needs at least one product", path="products"))
 
     def seconds(self, batch: ArrayLike) -> Floats:
-        """Time [s] of one batch, same shape as ``batch``."""
-        items = as_batch(batch)
+        """Time [s] of one batch, same shape as ``batch``; less than one item counts as one."""
+        items = np.maximum(as_batch(batch), 1.0)
         times = [one.count * self.law.seconds(items * one.rows, one.n, one.k) for one in self.products]
         return np.asarray(np.sum(times, axis=0))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -190,6 +191,13 @@ def test_files(tmp_path: Path) -> None:
     assert YAML(typ="safe").load(paths[0].read_text()) == {"precision": dict.fromkeys(problem.layers, "int8")}
     assert paths[1].read_text().splitlines()[1:] == ["1,fp32,fp32,fp32,6.0,0.9,1", "2,int8,int8,int8,3.0,0.9,1"]
     assert json.loads(paths[2].read_text()) == found.figures
+
+
+@pytest.mark.parametrize(("chosen", "said"), [(0.89, True), (0.91, False)])
+def test_a_choice_that_falls_short_on_other_samples_says_so(chosen: float, said: bool) -> None:
+    found = tune(case(2, 2, 0).problem, Measured(lambda _: 0.9, "x"), Floor(loss=0.05))
+    found = replace(found, held_out={"reference": 0.95, "chosen": chosen})
+    assert ("falls short" in " ".join(found.figures["notes"])) == said
 
 
 @pytest.mark.parametrize(

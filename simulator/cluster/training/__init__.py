@@ -1,0 +1,1 @@
+"""Pipelined trainings: from the scenario to what every device does when."""
