@@ -21,7 +21,7 @@ class Figure(NamedTuple):
 
 
 def flat(figures: Json) -> Iterator[Figure]:
-    """Every figure of a result's tree, one row each; those of pools are named ``pools.NAME.`` and so on."""
+    """Every figure of a result, one row each; those of trainings, streams and pools are named ``pools.NAME.`` and so."""
     for name, tree in figures["services"].items():
         yield from _entry(tree, name, "", "")
         for portion in tree["portions"]:
@@ -33,9 +33,11 @@ def flat(figures: Json) -> Iterator[Figure]:
                 yield row._replace(metric=f"twin.{row.metric}")
             for portion in tree["twin"]["portions"]:
                 yield from _entry(portion, name, "", f"twin {portion_label(portion)}")
-    for name, tree in figures["pools"].items():
-        for row in _entry(tree, "", "", ""):
-            yield row._replace(metric=f"pools.{name}.{row.metric}")
+    for section in ("trainings", "streams", "pools"):
+        for name, tree in figures[section].items():
+            for row in _entry(tree, "", "", ""):
+                if row.value is None or isinstance(row.value, int | float):
+                    yield row._replace(metric=f"{section}.{name}.{row.metric}")
 
 
 def portion_label(portion: Json) -> str:
