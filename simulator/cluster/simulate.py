@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simulator.cluster.engines import Choice, choose, recorded, tallied
+from simulator.cluster.fill.tenants import without_tenants
 from simulator.cluster.lower import lower
 from simulator.cluster.lower.capacity import expected_backlog, expected_requests
 from simulator.cluster.lower.hardware import pools_of
@@ -45,11 +46,12 @@ def simulate(
     Raises ScenarioError for what cannot be simulated, with its place in the scenario.
     """
     scenario = _overridden(scenario, seed, engine, replications)
-    run = scenario.run
+    run, whole = scenario.run, scenario
+    scenario = without_tenants(whole)  # those are served, and reported, where they live
     lowered = lower(scenario)
     warnings = _not_simulated(scenario)
     if not scenario.services:
-        return _jobs_alone(scenario, lowered, warnings)
+        return _jobs_alone(whole, lowered, warnings)
     choice = choose(lowered, run.engine, scenario.source.problem if engine is None else None)
     keep = keeps_tables(scenario, lowered, choice, tables)
     runs: list[RunFrame] = []
@@ -75,7 +77,7 @@ def simulate(
                 f"replications: auto ended after {len(runs)} (target.max_replications): {run.target.figure} is not "
                 f"known to {run.target.half_width:g} of itself yet"
             )
-    jobs = run_sections(scenario, pools_of(scenario), len(runs))
+    jobs = run_sections(whole, pools_of(whole), len(runs))
     return _result(scenario, lowered, choice, runs, figures, jobs, warnings)
 
 

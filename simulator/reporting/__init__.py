@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from simulator.reporting.chrometrace import trace_events, write_timeline
+from simulator.reporting.chrometrace import trace_events
 from simulator.reporting.csvtext import figures_csv, saturation_csv
 from simulator.reporting.folder import write_frames
 from simulator.reporting.saturation import saturation_table
 from simulator.reporting.table import result_table
+from simulator.reporting.timeline import write_timeline
 from simulator.results.html import html_table
 
 __all__ = [

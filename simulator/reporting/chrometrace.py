@@ -1,32 +1,14 @@
-"""A timeline that Perfetto and chrome://tracing open (Trace Event Format, JSON object form)."""
+"""Services on a timeline that Perfetto and chrome://tracing open."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from simulator.files import write_whole
+from simulator.reporting.traceformat import Event, metadata, micros, span
 from simulator.reporting.waiting import queue_lengths
 from simulator.results.record import RunRecord
-
-Event = dict[str, Any]
-
-
-def write_timeline(record: RunRecord, path: Path) -> None:
-    """Write the timeline of one replication to ``path``, whole or not at all."""
-
-    def write(draft: Path) -> None:
-        with draft.open("w", encoding="utf-8") as out:
-            out.write('{"displayTimeUnit": "ms", "traceEvents": [')
-            for number, event in enumerate(trace_events(record)):
-                out.write((",\n" if number else "\n") + json.dumps(event, allow_nan=False))
-            out.write("\n]}\n")
-
-    write_whole(path, write)
 
 
 def trace_events(record: RunRecord) -> Iterator[Event]:
@@ -59,19 +41,15 @@ def _names(record: RunRecord, processes: dict[tuple[int, int], int]) -> Iterator
     for (portion, pool), process in processes.items():
         facts = record.portions[portion]
         name = f"{record.services[facts.service].name} layers {facts.layers} on {record.pools[pool].name}"
-        yield _metadata("process_name", process, 0, {"name": name})
-        yield _metadata("process_sort_index", process, 0, {"sort_index": process})
+        yield metadata("process_name", process, 0, {"name": name})
+        yield metadata("process_sort_index", process, 0, {"sort_index": process})
     batches, replicas = record.batches, record.replicas
     threads = {*zip(batches.portion.tolist(), batches.replica.tolist())}
     threads |= {(int(portion), number) for number, portion in enumerate(replicas.portion)}
     for portion, replica in sorted(threads):
         process = processes[portion, int(replicas.pool[replica])]
         name = f"replica {int(replicas.number[replica])}"
-        yield _metadata("thread_name", process, int(replicas.number[replica]), {"name": name})
-
-
-def _metadata(kind: str, process: int, thread: int, args: Event) -> Event:
-    return {"name": kind, "ph": "M", "pid": process, "tid": thread, "args": args}
+        yield metadata("thread_name", process, int(replicas.number[replica]), {"name": name})
 
 
 def _batch(record: RunRecord, processes: dict[tuple[int, int], int], batch: int) -> Iterator[Event]:
@@ -89,12 +67,12 @@ def _batch(record: RunRecord, processes: dict[tuple[int, int], int], batch: int)
         "longest_wait_ms": round(wait_s * 1e3, 6),
     }
     name = f"batch of {last - first}" + (" (aborted)" if aborted else "")
-    event = {"name": name, "cat": "batch", "ph": "X", **_span(start_s, end_s), **place, "args": args}
+    event = {"name": name, "cat": "batch", "ph": "X", **span(start_s, end_s), **place, "args": args}
     yield event | ({"cname": "terrible"} if aborted else {})
     if free_s <= end_s:
         return
     if float(facts.idle_s[batch]) >= free_s:
-        yield {"name": "transfer", "cat": "transfer", "ph": "X", **_span(end_s, free_s), **place, "args": {}}
+        yield {"name": "transfer", "cat": "transfer", "ph": "X", **span(end_s, free_s), **place, "args": {}}
         return
     for phase, instant_s in (("b", end_s), ("e", free_s)):
         yield {
@@ -102,7 +80,7 @@ def _batch(record: RunRecord, processes: dict[tuple[int, int], int], batch: int)
             "cat": "transfer",
             "ph": phase,
             "id": batch,
-            "ts": _micros(instant_s),
+            "ts": micros(instant_s),
             **place,
         }
 
@@ -111,14 +89,4 @@ def _counters(record: RunRecord, portion: int, process: int) -> Iterator[Event]:
     times_s, waiting = queue_lengths(record, portion)
     for instant_s, count in zip(times_s.tolist(), waiting.tolist()):
         args = {"waiting": count}
-        yield {"name": "queue", "ph": "C", "pid": process, "tid": 0, "ts": _micros(instant_s), "args": args}
-
-
-def _span(start_s: float, end_s: float) -> dict[str, float]:
-    """Start and length; the end is rounded, not the length, so that neighbours neither overlap nor part."""
-    start, end = _micros(start_s), _micros(end_s)
-    return {"ts": start, "dur": round(end - start, 3)}
-
-
-def _micros(instant_s: float) -> float:
-    return round(instant_s * 1e6, 3)
+        yield {"name": "queue", "ph": "C", "pid": process, "tid": 0, "ts": micros(instant_s), "args": args}

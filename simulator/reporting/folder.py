@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from simulator.results import Result
 
 TableFormat = Literal["csv", "parquet"]
-FRAMES = ("requests", "batches", "portions")
+FRAMES = ("requests", "batches", "portions", "trainings", "streams")
 
 
 def targets(folder: Path, table_format: TableFormat) -> list[Path]:
-    """The files that ``write_frames`` writes."""
+    """The files that ``write_frames`` may write."""
     return [*(folder / f"{name}.{table_format}" for name in FRAMES), folder / "result.json"]
 
 
@@ -42,11 +42,17 @@ def check_target(folder: Path, table_format: TableFormat, inputs: Sequence[Path]
 
 
 def write_frames(result: Result, folder: Path, table_format: TableFormat = "csv") -> list[Path]:
-    """Write requests, batches, portions and ``result.json`` into ``folder``, each whole or not at all."""
+    """Write the tables of what the result has, and ``result.json``, into ``folder``, each whole or not at all.
+
+    Requests, batches and portions of services; ops of trainings; loads and computations of streams.
+    """
     check_target(folder, table_format)
-    paths = targets(folder, table_format)
-    for name, path in zip(FRAMES, paths):
-        write_whole(path, partial(_write, getattr(result, name)))
+    present = [*(FRAMES[:3] if result.runs else ()), *(name for name in FRAMES[3:] if result.jobs.get(name))]
+    paths = []
+    for name in present:
+        paths.append(folder / f"{name}.{table_format}")
+        write_whole(paths[-1], partial(_write, getattr(result, name)))
+    paths.append(folder / "result.json")
     write_text(paths[-1], result.to_json() + "\n")
     return paths
 

@@ -75,9 +75,9 @@ def bars(lines: Timeline | Sequence[Timeline]) -> Bars:
     parts = [_of_line(line) for line in several]
     rank, start, length, kind, microbatch, chunk = (np.concatenate(column) for column in zip(*parts))
     order = np.lexsort((start, rank))
-    order = order[length[order] > 0.0]
-    columns = (column[order] for column in (rank, start, length, kind, microbatch, chunk))
-    return Bars(*columns, ranks=several[0].schedule.ranks)
+    at = order[length[order] > 0.0]
+    ranks = several[0].schedule.ranks
+    return Bars(rank[at], start[at], length[at], kind[at], microbatch[at], chunk[at], ranks)
 
 
 def _of_line(line: Timeline) -> tuple[Any, ...]:
@@ -180,6 +180,7 @@ def _by_chunk(found: Bars, kind: int) -> list[Any]:
 
 def _numbers(axes: Axes, found: Bars, factor: float, inches: float) -> None:
     """Microbatch numbers in the bars that are wide enough; ``inches`` per unit of the axis."""
+    needed = LABEL_IN * len(str(int(found.microbatch.max(initial=0)))) + 0.03  # all of them, or none, of equal bars
     for rank, start, length, kind, number, chunk in zip(
         found.rank.tolist(),
         (found.start_s - found.begin_s).tolist(),
@@ -188,12 +189,13 @@ def _numbers(axes: Axes, found: Bars, factor: float, inches: float) -> None:
         found.microbatch.tolist(),
         found.chunk.tolist(),
     ):
-        text = str(number)
-        if number < 0 or length * factor * inches < LABEL_IN * len(text) + 0.03:
+        if number < 0 or length * factor * inches < needed:
             continue
         colour = "white" if COLOURS[kind] in DARK and chunk <= 0 else "black"
         middle = (start + length / 2.0) * factor
-        axes.text(middle, rank, text, ha="center", va="center_baseline", fontsize=7.5, color=colour, clip_on=True)
+        axes.text(
+            middle, rank, str(number), ha="center", va="center_baseline", fontsize=7.5, color=colour, clip_on=True
+        )
 
 
 def _key(figure: Figure, found: Bars) -> None:
@@ -204,9 +206,7 @@ def _key(figure: Figure, found: Bars) -> None:
     handles = [Patch(facecolor=COLOURS[kind], label=KINDS[kind]) for kind in kinds]
     handles.append(Patch(facecolor=IDLE_COLOUR, label="idle"))
     if (found.chunk > 0).any():
-        handles.append(
-            Patch(facecolor=COLOURS[0], alpha=0.55, label="paler: later chunks of the stage")
-        )
+        handles.append(Patch(facecolor=COLOURS[0], alpha=0.55, label="paler: later chunks of the stage"))
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), frameon=False, fontsize=9)
 
 

@@ -21,7 +21,7 @@ class Figure(NamedTuple):
 
 
 def flat(figures: Json) -> Iterator[Figure]:
-    """Every figure of a result, one row each; those of trainings, streams and pools are named ``pools.NAME.`` and so."""
+    """Every figure of a result, one row each; those of trainings, streams, pools are named ``pools.NAME.`` and so."""
     for name, tree in figures["services"].items():
         yield from _entry(tree, name, "", "")
         for portion in tree["portions"]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simulator.results import intervals
 from simulator.results.cohort import Json
 from simulator.results.record import PoolInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class JobRun(Protocol):
     @property
     def warnings(self) -> Sequence[str]:
         """What the reader must know."""
+        ...
+
+    @property
+    def timeline(self) -> pd.DataFrame:
+        """What it did, one row for each op, load or computation."""
         ...
 
     def to_dict(self) -> Json:

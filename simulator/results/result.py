@@ -187,6 +187,28 @@ class Result:
 
         return frames.timeline(self.records)
 
+    @cached_property
+    def trainings(self) -> pd.DataFrame:
+        """One row per op of every training and replication."""
+        return self._job_frame("trainings", "training")
+
+    @cached_property
+    def streams(self) -> pd.DataFrame:
+        """One row per load, computation and return of every stream and replication."""
+        return self._job_frame("streams", "stream")
+
+    def _job_frame(self, section: str, title: str) -> pd.DataFrame:
+        import pandas as pd
+
+        found = []
+        for replication, runs in enumerate(self.jobs[section].runs if section in self.jobs else ()):
+            for name, run in runs.items():
+                frame = run.timeline.copy()
+                frame.insert(0, title, name)
+                frame.insert(0, "replication", replication)
+                found.append(frame)
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
     def __repr__(self) -> str:
         figures = self._figures
         runs = figures["replications"]

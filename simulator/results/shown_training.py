@@ -7,6 +7,7 @@ from typing import Any
 from simulator.results.cohort import Json
 from simulator.results.figures import ends
 from simulator.results.shown import Block
+from simulator.results.shown_fill import fill_blocks
 from simulator.results.units import Kind, measure, number
 
 MOST_STAGES = 32
@@ -48,6 +49,7 @@ def training_blocks(name: str, tree: Json) -> list[Block]:
         Block(f"{name}, {tree['schedule']}", ["", ""], rows),
         Block("", ["where an iteration goes", "mean", "share"], parts if whole else []),
         Block("", ["stage", "busy", "idle", "windows", "longest", "peak activations"], _stages(tree["stages"])),
+        *(fill_blocks(name, tree["fill"]) if "fill" in tree else ()),
     ]
 
 

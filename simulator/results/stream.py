@@ -58,7 +58,7 @@ class StreamRun:
     """Failure and repair [s] of every outage of the parameter server while the stream ran."""
 
     def to_dict(self) -> Json:
-        """Its figures; see the page on results."""
+        """Its figures; see the page on the scenario, ``streams``."""
         return self.figures
 
     @cached_property

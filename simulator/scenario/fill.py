@@ -8,7 +8,17 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from simulator.scenario.base import Path, Rule, Strict, by_key, by_shape
-from simulator.scenario.quantities import Count, Duration, Name, PositiveDuration, Share, ShareOf, Size, Text
+from simulator.scenario.quantities import (
+    Count,
+    Duration,
+    Name,
+    PositiveDuration,
+    PositiveFactor,
+    Share,
+    ShareOf,
+    Size,
+    Text,
+)
 
 Named: TypeAlias = tuple[Literal["pool", "model", "service"], str, Path]
 """A name of another part of the scenario: what it is, the name, the key path that says it."""
@@ -20,9 +30,9 @@ class FillJob(Strict):
     name: Name
     """Name of the job."""
     piece: PositiveDuration | None = None
-    """Length of one piece, which is never split [s]; or a `model` with its `batch`."""
+    """Length of one piece [s]; or a `model` with its `batch`."""
     model: Name | None = None
-    """Model, in `models`, whose batches are the pieces."""
+    """Model, in `models`, whose batches are the pieces, cut between layers to fit the windows."""
     batch: Count | None = None
     """Items of one batch of the model."""
     memory: Size
@@ -31,6 +41,8 @@ class FillJob(Strict):
     """Pieces in all; left out: there are always more."""
     deadline: PositiveDuration | None = None
     """When all pieces should be done, from the start of the training [s]."""
+    preemptible: bool = False
+    """Whether a piece may be cut where a window ends, to go on in a later one of the same device."""
 
     def rules(self) -> Iterator[Rule]:
         """A piece is given, or a model and a batch; a deadline is for a number of pieces."""
@@ -48,13 +60,13 @@ class Fill(Strict):
     policy: Literal["first_fit", "best_fit", "shortest_first", "deadline", "utilization"] = "best_fit"
     """Which piece goes into which window."""
     switch: Duration = 0.0
-    """Time to change from the training to something else, and back, each [s]."""
+    """Time to change from the training to something else and back, together, or from one job to another [s]."""
     margin: Annotated[float, ShareOf(below_one=True)] = 0.0
-    """Share of each window that is left free at its end."""
+    """Safety: a piece has to fit even if it took this much longer, relative."""
     band: Share = 0.1
     """Drift of the times, relative, beyond which the windows are computed anew."""
     slowdown_budget: Share = 0.0
-    """Largest accepted slowdown of the training."""
+    """Largest accepted slowdown of the training; nothing starts that could exceed it."""
 
     def names(self) -> Iterator[Named]:
         """What this names elsewhere in the scenario."""
@@ -95,6 +107,8 @@ class SameFill(Fill):
     """Microbatches per iteration of the second instance; left out: as many as the first has."""
     barrier: bool = True
     """Whether the second instance updates its weights together on all stages after each of its iterations."""
+    scale: PositiveFactor = 1.0
+    """Size of its microbatches relative to those of the first: their times, transfers and activations."""
 
 
 class ServicesFill(Fill):

@@ -83,7 +83,7 @@ class Stream(Strict):
     frozen: bool = False
     """Training: whether the weights stay as they are, so that no gradient goes back."""
     backward: PositiveFactor | None = None
-    """Training: time of a backward pass, recomputing included, in forward passes; left out: 3, or 2 of frozen weights."""
+    """Training: time of a backward pass, recomputing included, in forward passes; left out: 3, frozen weights 2."""
     optimizer: Optimizer = Optimizer()
     """Training: what the server keeps and does for every parameter."""
 

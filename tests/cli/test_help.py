@@ -53,7 +53,17 @@ def test_every_command_and_option_is_documented(
 
 def test_the_verbs() -> None:
     verbs = {path[0] for path, _ in ALL if path}
-    assert verbs == {"simulate", "saturate", "exits", "validate", "schema", "init", "catalogue", "calibrate"}
+    assert verbs == {
+        "simulate",
+        "saturate",
+        "exits",
+        "pipeline",
+        "validate",
+        "schema",
+        "init",
+        "catalogue",
+        "calibrate",
+    }
     folder = ROOT / "simulator" / "cli" / "verbs"
     modules = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
     assert modules == verbs

@@ -25,6 +25,7 @@ def features(case: Case, rec: RunRecord) -> set[str]:
         found |= set(_of_service(service)) | set(_of_windows(windows_of(service)))
         model = case.node["models"][service["model"]]
         found |= {"table" if "table" in model["exits"] else "profile"} if "exits" in model else set()
+        found |= {"accuracy"} if "accuracy" in model else set()
     return found
 
 
@@ -65,6 +66,8 @@ def _of_windows(windows: list[Node]) -> Iterator[str]:
             yield "kinds"
         if any(number(entry["max_wait"]) > 0 for entry in window["portions"]):
             yield "max_wait"
+        if any(isinstance(entry.get("precision"), dict) for entry in window["portions"]):
+            yield "formats by layer"
     for before, after in pairwise(windows):
         yield "windows"
         for key in ("execution", "exit_mode", "routing"):
@@ -72,8 +75,14 @@ def _of_windows(windows: list[Node]) -> Iterator[str]:
                 yield f"new {key}"
         if [entry["layers"] for entry in before["portions"]] != [entry["layers"] for entry in after["portions"]]:
             yield "new portions"
+        elif _formats(before) != _formats(after):
+            yield "new formats"
         elif all(before[key] == after[key] for key in ("execution", "exit_mode", "routing")):
             yield from _of_kept(before, after)
+
+
+def _formats(window: Node) -> list[object]:
+    return [entry.get("precision") for entry in window["portions"]]
 
 
 def _of_kept(before: Node, after: Node) -> Iterator[str]:

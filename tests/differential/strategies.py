@@ -136,6 +136,9 @@ def case(rng: Random, mix: Mix) -> Case:
     meetings = rng.choice(["none", "more", "only"])
     if meetings != "none":
         add_meetings(node, m.files, keep=meetings == "more")
+    for name in node["services"]:
+        if rng.choice([False, False, True]):
+            add_formats(m, node["models"][name], windows_of(node["services"][name]))
     return Case(node, m.files)
 
 
@@ -390,6 +393,28 @@ def pool(m: Maker, replicas: int) -> Node:
         mtbf, mttr = rng.choice(FAULTS_AND_REPAIRS)
         made["faults"] = {"mtbf": m.of(mtbf), "mttr": m.of(mttr)}
     return made
+
+
+# -- number formats ------------------------------------------------------------------------------------------
+
+
+def add_formats(m: Maker, own: Node, windows: Sequence[Node]) -> None:
+    """Number formats for portions or for layers, with times of their own and perhaps with a cost in accuracy."""
+    rng, count = m.rng, len(own["layers"])
+    for one in own["layers"]:
+        if rng.choice([False, True]):
+            one["time"] = {"by_precision": {"fp16": one["time"], "int8": m.of(1, 2)}}
+    # By the place of the layer, so that windows have replicas in common.
+    by_place = [rng.choice(["fp16", "int8"]) for _ in range(count)]
+    for entry in (entry for window in windows for entry in window["portions"]):
+        first, last = (int(part) for part in entry["layers"].split("-"))
+        mixed = {str(place): by_place[place - 1] for place in range(first, last + 1)}
+        entry["precision"] = rng.choice(["fp16", "int8", mixed, mixed])
+    if rng.choice([False, True, True]):
+        table = own.get("exits", {}).get("table")
+        told = table is not None and "label" in m.files[table].partition("\n")[0]
+        by_layer = {str(place): rng.choice([0.0, 0.01, 0.125]) for place in range(1, count + 1)}
+        own["accuracy"] = {"loss": {"int8": rng.choice([0.25, by_layer])}} | ({} if told else {"full": 0.9})
 
 
 # -- arrivals that meet failures -----------------------------------------------------------------------------

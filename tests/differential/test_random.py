@@ -116,12 +116,12 @@ SHARES = {
         *("routing random", "routing round_robin", "routing least_outstanding", "routing two_choices"),
         *("retries 0", "retries 1", "retries 2", "retries 3", "think zero", "zero time", "portions 4"),
         *("new exit_mode", "new execution", "new max_wait", "new batch", "compact parallel", "at_cut parallel"),
-        *("answer_early parallel", "jitter exponential", "jitter lognormal"),
+        *("answer_early parallel", "jitter exponential", "jitter lognormal", "formats by layer", "accuracy"),
     ],
     0.05: [
         *("tie completion/window", "tie completion/transfer", "tie transfer/transfer", "tie arrival/transfer"),
         *("poisson", "gamma", "mmpp", "think deterministic", "think exponential", "think lognormal"),
-        *("more replicas", "fewer replicas", "at_cut serial", "compact serial", "answer_early serial"),
+        *("more replicas", "fewer replicas", "at_cut serial", "compact serial", "answer_early serial", "new formats"),
     ],
     0.02: ["tie transfer/timer", "tie transfer/window", "tie completion/fault", "tie timer/fault"],
 }

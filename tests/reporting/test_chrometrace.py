@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.reporting import trace_events, write_timeline
+from simulator.reporting import trace_events
+from simulator.reporting.traceformat import write_events
 from simulator.reporting.waiting import queue_lengths
 from simulator.results import Outcome, PoolInfo, PortionInfo
 from tests.results.builders import Ask, Batch, Replica, record, tandem
@@ -18,7 +19,7 @@ FACTS = tandem(4, 200, max_wait=0.02, faults=True)
 
 def test_the_file_is_one_strict_json_object(tmp_path: Path) -> None:
     path = tmp_path / "new" / "timeline.json"
-    write_timeline(FACTS, path)
+    write_events(trace_events(FACTS), path)
     found = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name))
     assert found["displayTimeUnit"] == "ms"
     assert found["traceEvents"] == list(trace_events(FACTS))
@@ -27,7 +28,7 @@ def test_the_file_is_one_strict_json_object(tmp_path: Path) -> None:
 
 def test_an_empty_run_is_a_valid_file(tmp_path: Path) -> None:
     path = tmp_path / "timeline.json"
-    write_timeline(record([], machines=[]), path)
+    write_events(trace_events(record([], machines=[])), path)
     assert json.loads(path.read_text())["traceEvents"] == []
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from simulator.cluster import simulate
 from simulator.errors import ScenarioError
-from simulator.reporting.trainingtrace import training_events, trainings_of, write_tables, write_trace
+from simulator.reporting import write_frames, write_timeline
+from simulator.reporting.trainingtrace import training_events, trainings_of
 from simulator.results import Result
 from tests.cluster.training.made import node, scenario
 from tests.support import layer, poisson, portion
@@ -39,7 +40,7 @@ def spans(found: Result) -> list[dict[str, Any]]:
 def test_every_op_is_an_event_on_its_stage() -> None:
     found = result(pipeline={"replicas": 2}, iterations=2)
     events = spans(found)
-    assert len(events) == len(found.jobs["trainings"].runs[0]["t"].timeline)  # type: ignore[attr-defined]
+    assert len(events) == len(found.jobs["trainings"].runs[0]["t"].timeline)
     by_thread: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for event in events:
         by_thread.setdefault((event["pid"], event["tid"]), []).append(event)
@@ -54,7 +55,7 @@ def test_every_op_is_an_event_on_its_stage() -> None:
 def test_ops_that_run_as_one_are_one_event() -> None:
     events = spans(result(pipeline={"schedule": "dualpipe"}))
     assert any("+BW" in event["name"] for event in events)
-    frame = result(pipeline={"schedule": "dualpipe"}).jobs["trainings"].runs[0]["t"].timeline  # type: ignore[attr-defined]
+    frame = result(pipeline={"schedule": "dualpipe"}).jobs["trainings"].runs[0]["t"].timeline
     assert len(events) == len(frame) - frame["fused"].sum()
 
 
@@ -67,7 +68,7 @@ def test_failures_are_shown() -> None:
 @pytest.mark.parametrize("make", [result, beside])
 def test_the_file_is_one_strict_json_object(make: Any, tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
-    write_trace(make(), path)
+    write_timeline(make(), path)
     found = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name))
     names = {event["args"]["name"] for event in found["traceEvents"] if event["name"] == "process_name"}
     assert "training t" in names
@@ -78,7 +79,7 @@ def test_the_file_is_one_strict_json_object(make: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("make", "more"), [(result, set()), (beside, {"requests.csv", "batches.csv", "portions.csv"})])
 def test_tables(make: Any, more: set[str], tmp_path: Path) -> None:
     found = make()
-    paths = write_tables(found, tmp_path / "out")
+    paths = write_frames(found, tmp_path / "out")
     assert {path.name for path in paths} == {"result.json", "trainings.csv"} | more
     frame = pd.read_csv(tmp_path / "out" / "trainings.csv")
     assert list(frame.columns) == [
@@ -92,4 +93,4 @@ def test_tables(make: Any, more: set[str], tmp_path: Path) -> None:
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(ScenarioError, match="names a folder"):
-        write_tables(result(), tmp_path / "out")
+        write_frames(result(), tmp_path / "out")

@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "gemm": f"{_HERE}.kinds.gemm:probes",
     "mlp": f"{_HERE}.kinds.mlp:probes",
     "conv": f"{_HERE}.kinds.conv:probes",
+    "stream": f"{_HERE}.kinds.stream:probes",
 }
 """Kind by name: the function that makes its probes of a request, as ``module:function``."""
 
@@ -26,8 +27,11 @@ BACKENDS: dict[str, str] = {
 """Backend of the processor by name: the function that loads it."""
 
 CUDA = f"{_HERE}.backends.cuda:backend"
-ON_CUDA = frozenset({"gemm"})
+ON_CUDA = frozenset({"gemm", "stream"})
 """Kinds that are measured on a CUDA device too, where there is one."""
+
+USUALLY: dict[str, dict[str, str]] = {"stream": {"backend": "numpy", "batch": "1,2,4,8,16"}}
+"""Options of a kind that are not those of the others when nobody asks for anything: backend, and batch or group sizes."""
 
 
 def find(registry: Mapping[str, str], name: str, option: str) -> Callable[..., Any]:

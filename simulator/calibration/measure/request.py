@@ -51,7 +51,7 @@ def named(text: str, usual: Callable[[str], str]) -> tuple[str, str]:
 def network_probes(request: Request, networks: Sequence[Network], labels: Labels) -> list[Probe]:
     """Probes of every backend, variant and batch size; the batch sizes of one network share its model."""
     found = []
-    for network in networks:
+    for network in _distinct(networks):
         network.check(request.largest_batch)
         for backend in request.backends:
             for variant in chosen(request.variants, backend, network):
@@ -61,6 +61,15 @@ def network_probes(request: Request, networks: Sequence[Network], labels: Labels
                     cells |= backend.provenance()
                     found.append(Probe(cells, model.ready(batch), backend.clock))
     return found
+
+
+def _distinct(networks: Sequence[Network]) -> list[Network]:
+    """Each network once; refused when two have one name, by which rows are told apart."""
+    found: dict[str, Network] = {}
+    for network in networks:
+        if found.setdefault(network.name, network) != network:
+            raise ScenarioError(Problem("names two networks: their rows could not be told apart", path=network.name))
+    return list(found.values())
 
 
 def chosen(variants: Sequence[str], backend: Backend, network: Network) -> tuple[str, ...]:

@@ -132,19 +132,14 @@ def _texts(tree: object) -> Iterator[str]:
 def _check_targets(folder: Path | None, tables: TableFormat, timeline: Path | None, inputs: list[Path]) -> None:
     """Refuse, before the run, what could not be written after it or would overwrite what is read."""
     from simulator.reporting.folder import check_target, targets
-    from simulator.reporting.trainingtrace import training_table
 
     if timeline is not None and folder is not None:
-        place, written = (
-            timeline.resolve(),
-            [folder, *targets(folder, tables.value), training_table(folder, tables.value)],
-        )
+        place, written = timeline.resolve(), [folder, *targets(folder, tables.value)]
         if any(place == path.resolve() for path in written) or place in folder.resolve().parents:
             raise ScenarioError(Problem("--timeline and -o both want this place", file=str(timeline)))
     output.refuse_output(timeline, *inputs)
     if folder is not None:
         check_target(folder, tables.value, inputs)
-        output.refuse_output(training_table(folder, tables.value), *inputs)
 
 
 def _replications(text: str | None) -> int | str | None:
@@ -168,11 +163,11 @@ def _rendered(result: Result, shape: Format) -> str:
 def _write_files(
     result: Result, folder: Path | None, table_format: TableFormat, timeline: Path | None, quiet: bool
 ) -> None:
-    from simulator.reporting.trainingtrace import write_tables, write_trace
+    from simulator.reporting import write_frames, write_timeline
 
     if folder is not None:
-        for path in write_tables(result, folder, table_format.value):
+        for path in write_frames(result, folder, table_format.value):
             output.note(f"wrote {path}", quiet)
     if timeline is not None:
-        write_trace(result, timeline)
+        write_timeline(result, timeline)
         output.note(f"wrote {timeline}", quiet)

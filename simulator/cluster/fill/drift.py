@@ -1,4 +1,4 @@
-"""Windows follow the training: when its measured times leave a band around the believed ones, they are computed anew."""
+"""Windows follow the training: when measured times leave a band around the believed ones, they are computed anew."""
 
 from __future__ import annotations
 

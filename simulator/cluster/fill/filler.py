@@ -64,7 +64,7 @@ class Bay:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a filler behaves: ``fit``, the slowdown ``budget``, the ``band`` of drift, and whether times are ``exact``."""
+    """How a filler behaves: ``fit``, the slowdown ``budget`` (relative), the ``band`` of drift (relative)."""
 
     fit: Fit
     budget: float = 0.0
@@ -103,13 +103,16 @@ class Filler(ABC):
 
     @abstractmethod
     def offer(self, bay: Bay, now: float) -> Piece | None:
-        """The piece to start on this device, if any; it must fit, see ``fits``."""
+        """The piece to start on this device, if any: it fits, and the ledger allows it. It does start."""
 
     @abstractmethod
     def through(self, bay: Bay, piece: Piece, now: float) -> None:
         """A piece has ended."""
 
-    def opened(self, bay: Bay) -> None:
+    def settled(self) -> None:  # noqa: B027 # not every filler has something to do
+        """All decisions of an instant are made."""
+
+    def opened(self, bay: Bay) -> None:  # noqa: B027 # likewise
         """A window has opened."""
 
     def cut(self, bay: Bay, piece: Piece, left_s: float) -> None:
@@ -182,23 +185,23 @@ class Filler(ABC):
                 piece = self.offer(bay, self.clock.now)
                 if piece is not None:
                     self._start(bay, piece)
+        self.settled()
+
+    def worst_s(self, seconds: float, change: bool, splits: bool = False) -> float:
+        """The most that a piece can hold the training up, which may come back at any time [s]."""
+        if self.exact:
+            return 0.0
+        return (self.rules.fit.switch_s if change else 0.0) + (0.0 if splits else seconds)
 
     def _start(self, bay: Bay, piece: Piece) -> None:
         now, fit = self.clock.now, self.rules.fit
-        lead = fit.switch_s if piece.owner != bay.owner else 0.0
-        worst = 0.0 if self.exact else lead + (0.0 if piece.splits else piece.seconds)
-        if not self.ledger.allows(now, worst):
-            self.withheld(bay, piece)
-            return
-        self.ledger.reserve(bay.number, worst)
-        end = now + lead + piece.seconds
+        change = piece.owner != bay.owner
+        self.ledger.reserve(bay.number, self.worst_s(piece.seconds, change, piece.splits))
+        end = now + (fit.switch_s if change else 0.0) + piece.seconds
         if bay.until < end <= fit.limit_s(bay.until):
             end = bay.until  # the same instant, but for the rounding of two sums
         bay.piece, bay.start, bay.end, bay.work, bay.owner = piece, now, end, piece.seconds, piece.owner
         self.clock.schedule_at(end, (COMPLETION, self.executor.index, bay.number), self._end, (bay, piece))
-
-    def withheld(self, bay: Bay, piece: Piece) -> None:
-        """A piece was offered that the budget does not allow now."""
 
     def _end(self, call: tuple[Bay, Piece]) -> None:
         bay, piece = call

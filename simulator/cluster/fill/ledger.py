@@ -27,7 +27,7 @@ class Ledger:
         self.overruns_s = 0.0
         """Sum of all overruns so far."""
         self.refused = 0
-        """Pieces that did not start for want of budget."""
+        """How often nothing started for want of budget, though something would have fitted."""
         self._open: list[tuple[int, float]] = []
         self._reserved: dict[int, float] = {}
 
@@ -41,9 +41,7 @@ class Ledger:
         if worst_s <= 0.0:
             return True
         delay = self.delay_s
-        allowed = delay + sum(self._reserved.values()) + worst_s <= self.budget * (now - delay)
-        self.refused += not allowed
-        return allowed
+        return delay + sum(self._reserved.values()) + worst_s <= self.budget * (now - delay)
 
     def reserve(self, device: int, worst_s: float) -> None:
         """A piece starts on a device."""

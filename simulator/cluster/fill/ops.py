@@ -39,7 +39,8 @@ class OpGraph:
 
     def work_s(self) -> Floats:
         """Time of all ops of every rank (ranks,) [s]."""
-        return np.bincount(self.rank, weights=self.seconds, minlength=self.ranks)
+        total: Floats = np.bincount(self.rank, weights=self.seconds, minlength=self.ranks).astype(np.float64)
+        return total
 
 
 def op_graph(schedule: Schedule, times: Times, ending: Ending, activation: Floats, kept: Floats) -> OpGraph:

@@ -1,4 +1,4 @@
-"""How a second instance is to be run: every way is tried on a few exact iterations of the training, the fastest wins."""
+"""How a second instance is to be run: every way is tried on a few exact iterations of the training, the best wins."""
 
 from __future__ import annotations
 

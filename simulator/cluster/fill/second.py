@@ -95,28 +95,29 @@ class SecondFiller(Filler):
         """The op to run now."""
         number = bay.number // self.setup.ranks
         copy, graph = self.copies[number], self.second.graph
-        for entry in copy.ready[bay.rank]:
-            _, iteration, _, op = entry
+        for place, (_, iteration, _, op) in enumerate(copy.ready[bay.rank]):
             if self.second.strict and not self._is_next(copy, bay.rank, iteration, op):
                 continue
             taken = graph.takes[op]
             if taken > 0.0 and copy.held[bay.rank] + taken > self.second.limit[bay.rank] * (1.0 + 1e-12):
                 continue
-            if self.fits(bay, now, number, graph.seconds[op], 0.0):
+            if self._may(bay, now, number, graph.seconds[op]):
+                del copy.ready[bay.rank][place]
+                copy.held[bay.rank] += max(taken, 0.0)
                 return Piece(number, graph.seconds[op], 0.0, Token(number, iteration, op))
         return None
+
+    def _may(self, bay: Bay, now: float, owner: int, seconds: float) -> bool:
+        """Whether an op fits and the budget allows it."""
+        if not self.fits(bay, now, owner, seconds, 0.0):
+            return False
+        allowed = self.ledger.allows(now, self.worst_s(seconds, owner != bay.owner))
+        self.ledger.refused += not allowed
+        return allowed
 
     def _is_next(self, copy: Copy, rank: int, iteration: int, op: int) -> bool:
         wanted, place = copy.next[rank]
         return iteration == wanted and self.second.graph.orders[rank][place] == op
-
-    def _start(self, bay: Bay, piece: Piece) -> None:
-        super()._start(bay, piece)
-        if bay.piece is piece:
-            token: Token = piece.what
-            copy, graph = self.copies[token.copy], self.second.graph
-            copy.ready[bay.rank].remove(self._entry(token))
-            copy.held[bay.rank] += max(graph.takes[token.op], 0.0)
 
     def _entry(self, token: Token) -> tuple[int, int, int, int]:
         graph, op = self.second.graph, token.op
@@ -128,6 +129,12 @@ class SecondFiller(Filler):
     def through(self, bay: Bay, piece: Piece, now: float) -> None:
         """An op has run."""
         self._done(piece.what, now)
+
+    def dropped(self, bay: Bay, piece: Piece) -> None:
+        """An op whose device has failed is done again, with the activations that it needs."""
+        copy = self.copies[piece.what.copy]
+        copy.held[bay.rank] -= max(self.second.graph.takes[piece.what.op], 0.0)
+        copy.ready[bay.rank] = sorted([*copy.ready[bay.rank], self._entry(piece.what)])
 
     def _done(self, token: Token, now: float) -> None:
         """The rank of an op goes on, those that wait for it get its result."""

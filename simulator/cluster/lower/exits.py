@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.cluster.lower.layers import ModelCosts, placed
-from simulator.cluster.lower.precision import AccuracyLoss, Served, is_lossy, kept
+from simulator.cluster.lower.precision import AccuracyLoss, Served, kept, untold
 from simulator.cluster.lowered import Exits, Floats, Ints
 from simulator.costs.early_exit.sources import ExitSource, source_of
 from simulator.errors import ScenarioError
@@ -100,7 +100,7 @@ class ModelExits:
         return self.accuracy_full
 
     def right_answers(self, portions: Sequence[Sequence[Served]]) -> tuple[Floats | None, set[str]]:
-        """Expected correctness of answers by (row, layer) with these portions, and precisions of unknown cost.
+        """Expected correctness of answers by (row, layer) with these portions, and formats of unknown cost.
 
         None where nothing is known of right answers.
         """
@@ -111,8 +111,7 @@ class ModelExits:
             right[0, -1] = full
         if right is None or np.isnan(right).all():
             return right, set()
-        used = {precision for kinds in portions for _, _, formats in kinds for precision in formats}
-        unknown = {one for one in used if is_lossy(one) and (loss is None or one not in loss.by_precision)}
+        unknown = untold(loss, portions)
         if loss is None or full is None:
             return right, unknown
         return right * kept(loss, full, portions), unknown

@@ -146,3 +146,31 @@ def load_seconds(costs: ModelCosts, portions: list[Portion], steps: list[Steps],
         for one, step in pairs
         if one.start_up == "streamed"
     )
+
+
+def warnings_of(costs: ModelCosts, steps: Steps, portion: Portion, hardware: Hardware, service: str) -> list[str]:
+    """What the reader must know of the times of a portion: those beyond measured rows, and those that are estimates."""
+    where = f"service {service}, portion {portion.layers} on {hardware.name}"
+    found = []
+    if steps.extrapolated:
+        found.append(f"{where}: batch {portion.batch} is beyond the measured rows, its time is extrapolated")
+    for precision in dict.fromkeys(costs.formats(portion)):
+        if costs.is_estimate(hardware, precision):
+            found.append(
+                f"{where}: {costs.model.catalogue} is not measured there at {precision}, "
+                "its time is a data-sheet roofline and may be off by half"
+            )
+    return found
+
+
+def way_of(portion: Portion) -> tuple[object, ...]:
+    """How the weights of a portion come: replicas that differ in it are not the same."""
+    return portion.weights, portion.prefetch, portion.start_up
+
+
+def to_first_exit(phase: Phase, after: float | None) -> float:
+    """Time at batch 1 from this portion to the first exit that may answer; ``after`` is that of the next portion."""
+    ramps = np.flatnonzero(phase.step_ramp)
+    if ramps.size:
+        return float(phase.elapsed_s[ramps[0], 1])
+    return float(phase.time_s[1]) + (0.0 if after is None else float(phase.transfer_s[1]) + after)

@@ -61,10 +61,10 @@ class AccuracyLoss:
 
     @cached_property
     def by_precision(self) -> Mapping[str, Floats]:
-        """Accuracy lost by layer at each precision that the scenario names, shape (layers,)."""
+        """Accuracy lost by layer at each precision that the scenario names, shape (layers,); NaN where nobody said."""
         found = {}
         for precision, loss in self.written.loss.items():
-            lost = np.zeros(len(self.names))
+            lost = np.full(len(self.names), np.nan)
             if isinstance(loss, dict):
                 keys, wrong = by_layer(loss, self.names)
                 if wrong:
@@ -79,9 +79,32 @@ class AccuracyLoss:
 
     def at(self, layer: int, precision: str) -> float:
         """Accuracy lost by a layer (from 0) at a precision; 0 where nobody said."""
-        if precision in self.by_precision:
-            return float(self.by_precision[precision][layer])
-        return 0.0
+        return float(self.by_precision[precision][layer]) if self.tells(layer, precision) else 0.0
+
+    def tells(self, layer: int, precision: str) -> bool:
+        """Whether anybody said what a layer (from 0) loses at a precision."""
+        return precision in self.by_precision and not np.isnan(self.by_precision[precision][layer])
+
+
+def untold(loss: AccuracyLoss | None, portions: Sequence[Sequence[Served]]) -> set[str]:
+    """Formats that may cost accuracy though nobody says how much: ``int8``, or ``int8 in layers 1-3, 7``.
+
+    ``portions`` as for :func:`kept`.
+    """
+    silent: dict[str, set[int]] = {}
+    for _, written, formats in (kind for kinds in portions for kind in kinds):
+        for place, precision in enumerate(formats, start=written.layers.first - 1):
+            if is_lossy(precision) and (loss is None or not loss.tells(place, precision)):
+                silent.setdefault(precision, set()).add(place)
+    partly = {} if loss is None else loss.by_precision
+    return {f"{one} in layers {_ranges(found)}" if one in partly else one for one, found in silent.items()}
+
+
+def _ranges(layers: set[int]) -> str:
+    """Layers (from 0) as people count them: ``1-3, 7``."""
+    starts = sorted(layer for layer in layers if layer - 1 not in layers)
+    ends = sorted(layer for layer in layers if layer + 1 not in layers)
+    return ", ".join(str(a + 1) if a == b else f"{a + 1}-{b + 1}" for a, b in zip(starts, ends))
 
 
 def kept(loss: AccuracyLoss, full: float, portions: Sequence[Sequence[Served]]) -> Floats:

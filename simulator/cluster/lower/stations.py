@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from simulator.cluster import lowered
 from simulator.cluster.lower.exits import ModelExits, exit_layers
 from simulator.cluster.lower.hardware import Hardware, Route
@@ -18,7 +16,10 @@ from simulator.cluster.lower.portions import (
     needed_memory,
     phase_of,
     steps_of,
+    to_first_exit,
     transfer_of,
+    warnings_of,
+    way_of,
 )
 from simulator.cluster.lower.precision import Served, spoken
 from simulator.errors import Problem, ScenarioError
@@ -115,7 +116,7 @@ class StationBuilder:
         """Kinds by (pool; precisions, batch, way of the weights of each portion; number among equals), as written."""
         group: Group = {}
         for members in entries:
-            same = (members[0].pool, *((self.costs.formats(p), p.batch, _way(p)) for p in members))
+            same = (members[0].pool, *((self.costs.formats(p), p.batch, way_of(p)) for p in members))
             number = sum(key[:-1] == same for key in group)
             group[*same, number] = members
         return group
@@ -171,7 +172,7 @@ class StationBuilder:
         found = [self._steps(window, deployment, portion, hardware) for portion in members]
         self._check_memory(window, deployment, members, hardware)
         for number, (portion, steps) in enumerate(zip(members, found)):
-            self._warn(steps, portion, hardware)
+            self.warnings.extend(warnings_of(self.costs, steps, portion, hardware, self.service))
             output = self.costs.output_bytes(portion.layers.last - 1, self.costs.formats(portion)[-1])
             phases.append(
                 phase_of(
@@ -209,30 +210,18 @@ class StationBuilder:
         available = hardware.memory_bytes * hardware.pool.devices_per_replica
         if needed <= available:
             return
-        formats = spoken(self.costs.formats(members[0]))
+        formats = spoken(one for member in members for one in self.costs.formats(member))
         message = (
             f"does not fit: portion {members[0].layers.first}-{members[-1].layers.last} needs {needed / 1e9:.2f} GB at "
             f"{formats} and batch {members[0].batch}, a replica in pool {hardware.name!r} has "
-            f"{available / 1e9:.2f} GB; cut the model, lower batch or precision, or raise devices_per_replica"
+            f"{available / 1e9:.2f} GB; cut the model, lower batch or precision, stream its weights or raise "
+            "devices_per_replica"
         )
         raise ScenarioError(self._problem(window, deployment, members[0], message))
 
     def _problem(self, window: int, deployment: Deployment, portion: Portion, message: str, *key: str) -> Problem:
         number = next(i for i, p in enumerate(deployment.portions) if p is portion)
         return self.costs.scenario.source.problem((*self.places[window], "portions", number, *key), message)
-
-    def _warn(self, steps: Steps, portion: Portion, hardware: Hardware) -> None:
-        where = f"service {self.service}, portion {portion.layers} on {hardware.name}"
-        if steps.extrapolated:
-            self.warnings.append(
-                f"{where}: batch {portion.batch} is beyond the measured rows, its time is extrapolated"
-            )
-        for precision in dict.fromkeys(self.costs.formats(portion)):
-            if self.costs.is_estimate(hardware, precision):
-                self.warnings.append(
-                    f"{where}: {self.costs.model.catalogue} is not measured there at {precision}, "
-                    "its time is a data-sheet roofline and may be off by half"
-                )
 
     # -- what can only be said once all are known ----------------------------------------------------------------
 
@@ -242,7 +231,7 @@ class StationBuilder:
         floor: float | None = None
         for draft in reversed(drafts):
             for number in reversed(range(len(next(iter(draft.kinds.values())).phases))):
-                floor = min(_to_first_exit(kind.phases[number], floor) for kind in draft.kinds.values())
+                floor = min(to_first_exit(kind.phases[number], floor) for kind in draft.kinds.values())
                 for key, kind in draft.kinds.items():
                     phases = list(kind.phases)
                     phases[number] = replace(phases[number], floor_s=min(floor, phases[number].floor_s))
@@ -288,11 +277,6 @@ class StationBuilder:
         return transfer_of(last.batch, last.transfer_bytes, self._route(pool, window, position))
 
 
-def _way(portion: Portion) -> tuple[object, ...]:
-    """How the weights of a portion come: replicas that differ in it are not the same."""
-    return portion.weights, portion.prefetch, portion.start_up
-
-
 def _waits(draft: Draft, group: Group, key: KindKey) -> tuple[float, ...]:
     return tuple(p.max_wait for p in group[key]) if key in group else draft.waits_s[key]
 
@@ -304,14 +288,6 @@ def _first(group: Group) -> list[Portion]:
 def _counts(deployment: Deployment, group: Group) -> dict[KindKey, int]:
     serial = deployment.execution == "serial"
     return {key: (deployment.replicas if serial else members[0].replicas) or 0 for key, members in group.items()}
-
-
-def _to_first_exit(phase: lowered.Phase, after: float | None) -> float:
-    """Time at batch 1 from this portion to the first exit that may answer; ``after`` is that of the next portion."""
-    ramps = np.flatnonzero(phase.step_ramp)
-    if ramps.size:
-        return float(phase.elapsed_s[ramps[0], 1])
-    return float(phase.time_s[1]) + (0.0 if after is None else float(phase.transfer_s[1]) + after)
 
 
 def _station(draft: Draft) -> lowered.Station:

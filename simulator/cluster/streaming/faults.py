@@ -48,9 +48,9 @@ class Breakdowns:
             yield clock.at(failed, (0, 0))
             if self._over():
                 return
+            self.happened.append((failed, repaired))
             for link in self._links:
                 link.fail()
             yield clock.at(repaired, (0, 0))
-            self.happened.append((failed, repaired))
             for link in self._links:
                 link.repair()

@@ -16,7 +16,7 @@ from simulator.results.stream import Actions
 
 
 def figures_of(setup: StreamSetup, executor: Executor, outages: Sequence[Outage]) -> Json:
-    """Figures of a stream that has run to its end; see ``docs/results``.
+    """Figures of a stream that has run to its end; ``docs/scenario`` defines them.
 
     A step's time is the mean over steps and devices. ``bound``: what takes longer in a step, computing or the busiest
     link, where every streaming device has its fair share of the server's link. ``step_alone`` and ``naive``: of one

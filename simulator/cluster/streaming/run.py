@@ -125,9 +125,7 @@ def _check(scenario: Scenario, setups: Mapping[str, StreamSetup]) -> None:
         rows = len(work.tasks) + len(work.near) + len(work.far) + 2 * len(work.back)
         total += float(rows) * setup.written.devices * setup.written.steps
         if total > MOST_ROWS:
-            message = (
-                f"{total:.2g} loads, computations, returns; at most {MOST_ROWS:.0e} are simulated: lower `steps`"
-            )
+            message = f"{total:.2g} loads, computations, returns; at most {MOST_ROWS:.0e} are simulated: lower `steps`"
             raise ScenarioError(problem(("streams", name, "steps"), message))
     if server.faults is not None:
         _check_faults(scenario, server.faults, setups)
@@ -140,9 +138,7 @@ def _check_faults(scenario: Scenario, faults: Faults, setups: Mapping[str, Strea
     longest = max(copies, default=0.0) * devices
     place = ("cluster", "parameter_server", "faults")
     if longest / faults.mtbf > MOST_REPEATS:
-        message = (
-            f"a load of up to {longest:.3g}s would hardly ever arrive: mtbf is {faults.mtbf:.3g}s; raise it"
-        )
+        message = f"a load of up to {longest:.3g}s would hardly ever arrive: mtbf is {faults.mtbf:.3g}s; raise it"
         raise ScenarioError(scenario.source.problem(place, message))
     run_s = max(float(step_seconds(one.shared, one.group)) * one.written.steps for one in setups.values())
     if run_s / (faults.mtbf + faults.mttr) > MOST_OUTAGES:

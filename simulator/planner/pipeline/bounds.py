@@ -2,13 +2,16 @@
 
 All are of the steady state, one iteration right after the other. A rank begins an iteration after it has finished the
 one before, so that an iteration takes at least, for every rank, from its first pass to its last one, and then its
-all-reduce and optimizer step. Of that stretch two things are known, whatever the order:
+all-reduce and optimizer step. Of that stretch three things are known, whatever the order:
 
 - All of the rank's work lies in it, and before its first backward only forwards can run, as many as memory holds: while
   the first microbatch goes to the last stage and back to the rank's deepest one, the rest of the time is idle (Zero
   Bubble, arXiv 2401.10241, Appendix B, for stages that are each on a rank of their own).
 - On the rank of the first stage, all forwards and backwards of any other rank lie in it, and around them the way there
-  of the first microbatch and the way back of the last one, whose weight gradient follows.
+  of the first microbatch and the way back of the last one, whose weight gradient follows. One microbatch all the way
+  there and back lies in it, too.
+- Every microbatch holds its activations on a rank at least for its way from there to the last stage and back. All these
+  times, each by what is held, fit into the memory of the rank by the length of the stretch.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ def least_iteration_s(schedule: Schedule, stages: Stages, limit: Floats) -> floa
     for direction, count in enumerate(counts):
         np.add.at(work, list(schedule.placement[direction]), count * _passes(times, train))
     spans = work + (_fills(schedule, stages, limit, counts) if train else 0.0)
+    spans = np.maximum(spans, _held(schedule, stages, limit, counts, train))
     if train and len(counts) == 1:
         home = schedule.placement[0][0]
         spans[home] = max(spans[home], _around(schedule, times))
@@ -80,6 +84,31 @@ def _fills(schedule: Schedule, stages: Stages, limit: Floats, counts: Sequence[i
     return idle
 
 
+def _held(schedule: Schedule, stages: Stages, limit: Floats, counts: Sequence[int], train: bool) -> Floats:
+    """What all microbatches hold on each rank, by how long they do at least, over what may be held (ranks,) [s]."""
+    times, memory = stages.times, stages.memory
+    shortest = min(1.0, times.fused)
+    activation = np.full(schedule.stages, schedule.ranks / schedule.stages) if memory is None else memory.activation
+    kept = np.zeros(schedule.stages) if memory is None else memory.kept
+    area = np.zeros(schedule.ranks)
+    for placement, count in zip(schedule.placement, counts):
+        if train:
+            there, back = _links(placement, times)
+            links = np.append(_from_here(there + back), 0.0)
+            way = (_from_here(times.forward + times.backward_input) + links) * shortest
+            held = activation * way + kept * times.backward_weight * shortest
+        else:
+            held = activation * times.forward
+        np.add.at(area, list(placement), count * held)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((area > 0.0) & (limit > 0.0), area / limit, 0.0)
+
+
+def _from_here(values: Floats) -> Floats:
+    """Sums from every entry to the last."""
+    return np.cumsum(values[::-1])[::-1]
+
+
 def _rate(times: Times, activation: Floats, stage: int) -> float:
     """Forward time that a unit of memory holds [s]."""
     return float(times.forward[stage] / activation[stage]) if activation[stage] > 0.0 else float("inf")
@@ -108,7 +137,8 @@ def _around(schedule: Schedule, times: Times) -> float:
     placement, many = schedule.placement[0], schedule.microbatches
     there, back = _links(placement, times)
     shortest = min(1.0, times.fused)
-    least = 0.0
+    whole = float(times.forward.sum() + times.backward_input.sum() + times.backward_weight[0])
+    least = whole * shortest + float(there.sum() + back.sum())  # one microbatch all the way
     for rank in set(placement) - {placement[0]}:
         own = [stage for stage, where in enumerate(placement) if where == rank]
         first = min(own)

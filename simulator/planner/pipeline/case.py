@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -117,6 +117,10 @@ class PipelineCase:
             return None
         return len(self.of_layers(self.training.times.microbatch).weights)
 
+    def limited(self, limit: float | None) -> PipelineCase:
+        """The case under another limit of the activations on a rank; None: the same."""
+        return self if limit is None else replace(self, limit=limit)
+
     def warnings(self) -> tuple[str, ...]:
         """What is to be known about the times."""
         batch = self.batch
@@ -191,7 +195,10 @@ class PipelineCase:
             return size * parts_of(self.scenario, (*here, key), 0.0 if value is None else value, count, self.ranks)
 
         def links(key: str) -> Floats:
-            return size * between(getattr(times, key), count)
+            value = getattr(times, key)
+            if isinstance(value, Sequence) and (len(value) + 1) % self.ranks:
+                spread(self.scenario, (*here, key), value, self.ranks - 1, "boundary between two stages")  # refuses it
+            return size * between(value, count)
 
         found = times_of(
             count,
@@ -265,12 +272,14 @@ class PipelineCase:
 
 def pipeline_case(scenario: Scenario, name: str | None = None, limit: float | None = None) -> PipelineCase:
     """The case of a training; left out, of the only one. ``limit`` replaces ``memory.limit`` of the training [bytes,
-    or microbatches of one stage where it has no ``memory``]."""
+    or microbatches of one stage where it has no ``memory``]. ScenarioError, with its place, for what cannot be used."""
     chosen = chosen_training(scenario, name)
     training = scenario.trainings[chosen]
     own = None if training.memory is None else training.memory.limit
     pool = pools_of(scenario)[training.pipeline.pool]
-    return PipelineCase(scenario, chosen, training, pool, own if limit is None else limit)
+    case = PipelineCase(scenario, chosen, training, pool, own if limit is None else limit)
+    case.stages(case.ranks)  # what the scenario says wrongly is refused here; what goes wrong later is a row
+    return case
 
 
 def schedules_of(case: PipelineCase) -> Sequence[str]:

@@ -123,6 +123,8 @@ def build(case: PipelineCase, candidate: Candidate) -> Built:
     if candidate.order:
         found = case.order()
         assert found is not None
+        if case.inference and not found.forward_only:
+            raise ScenarioError("the order has backward passes: `backward_input` is missing in `times`")
         stages = case.stages(found.stages, candidate.microbatches, candidate.bounds)
         return Built(found, stages, limits(case, found, stages))
     name, ranks = candidate.schedule, case.ranks
@@ -131,11 +133,21 @@ def build(case: PipelineCase, candidate: Candidate) -> Built:
         raise ScenarioError(why)
     if SCHEDULES[name].timed:
         stages = case.stages(ranks, candidate.microbatches, candidate.bounds)
+        _holds_one(case, name, stages)
         schedule = case.schedule(name, candidate.microbatches, candidate.chunks, stages)
     else:
         schedule = case.schedule(name, candidate.microbatches, candidate.chunks)
         stages = case.stages(schedule.stages, candidate.microbatches, candidate.bounds)
     return Built(schedule, stages, limits(case, schedule, stages))
+
+
+def _holds_one(case: PipelineCase, name: str, stages: Stages) -> None:
+    """Refuse a search within less than one microbatch needs."""
+    limit = case.search_limit(name, stages)
+    least = 1.0 if stages.memory is None else float(stages.memory.activation.max())
+    if limit is not None and limit < least:
+        text = f"{name}: {sized(case, max(limit, 0.0))} do not hold one microbatch, which takes {sized(case, least)}"
+        raise ScenarioError(text)
 
 
 def limits(case: PipelineCase, schedule: Schedule, stages: Stages) -> Floats:

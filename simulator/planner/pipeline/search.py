@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from simulator.costs.pipeline import SCHEDULES
+from simulator.planner.pipeline.bounds import least_iteration_s
 from simulator.planner.pipeline.case import PipelineCase
 from simulator.planner.pipeline.compare import best_of, end_of, head_of, least_memory, notes_of
-from simulator.planner.pipeline.rows import TOO_BIG, Candidate, Row, build, row_of, try_out
+from simulator.planner.pipeline.rows import ROUNDING, TOO_BIG, Built, Candidate, Row, build, limits, row_of, try_out
 from simulator.planner.pipeline.space import candidates, neighbours, within_memory
 
 Json = dict[str, Any]
@@ -101,6 +103,11 @@ def settings(case: PipelineCase, row: Row) -> dict[str, str]:
         f"{here}.pipeline.microbatches": str(candidate.microbatches),
         f"{here}.pipeline.chunks": str(candidate.chunks),
     }
+    if SCHEDULES[candidate.schedule].timed:
+        stages = case.stages(case.ranks, candidate.microbatches, candidate.bounds)
+        limit = case.search_limit(candidate.schedule, stages)
+        if stages.memory is not None and limit is not None:
+            found[f"{here}.memory.limit"] = f"{limit!r}B"
     if row.batch is not None:
         found[f"{here}.times.microbatch"] = str(row.batch)
     return found
@@ -144,18 +151,30 @@ class _Run:
     def _refine(self) -> None:
         """Move single layers of the best one over a boundary, as long as that shortens the iteration."""
         best = best_of(self.rows)
-        while best is not None and best.bounds is not None and not self.over():
-            before = best
-            for bounds in neighbours(before.bounds or ()):
-                if self.over():
-                    return
-                moved = before.candidate._replace(bounds=bounds)
-                row = row_of(self.case, moved, build(self.case, moved))
-                if row.fits and _time(row) < _time(best) * (1.0 - BETTER):
-                    best = row
-            if best is before:
-                return
+        if best is None or best.bounds is None or self.over():
+            return
+        built = build(self.case, best.candidate)
+        while (moved := self._moved(best, built)) is not None:
+            best = moved
             self.rows.append(best)
+
+    def _moved(self, best: Row, built: Built) -> Row | None:
+        """The first of the neighbouring cuts that is faster and fits; None: there is none, or no time."""
+        for bounds in neighbours(best.bounds or ()):
+            if self.over():
+                return None
+            candidate = best.candidate._replace(bounds=bounds)
+            stages = self.case.stages(built.schedule.stages, candidate.microbatches, bounds)
+            limit = limits(self.case, built.schedule, stages)
+            enough = _time(best) * (1.0 - BETTER)
+            if least_iteration_s(built.schedule, stages, limit * (1.0 + ROUNDING)) >= enough:
+                continue  # no order could be faster
+            timed = not candidate.order and SCHEDULES[candidate.schedule].timed
+            other = build(self.case, candidate) if timed else Built(built.schedule, stages, limit)
+            row = row_of(self.case, candidate, other)
+            if row.fits and _time(row) < enough:
+                return row
+        return None
 
 
 def search(
@@ -173,10 +192,11 @@ def search(
     Looks at all ``schedules`` that suit the training, 1 to 4 ``chunks``, and all ``microbatches`` into which the
     samples of an iteration can be cut, unless told otherwise. Stages are cut so that the slowest is as fast as can be;
     where that does not fit, as balanced as memory lets them be; and the best candidate's boundaries are moved as long
-    as that helps. ``memory_limit``: what activations may take on a rank [bytes, or microbatches], instead of the scenario's.
-    Those that look best come first; when the time is up, or on Ctrl-C, what was found until then is the answer.
+    as that helps. ``memory_limit``: what activations may take on a rank [bytes, or microbatches], instead of the
+    scenario's. Those that look best come first; when the time is up, or on Ctrl-C, what was found until then is the
+    answer.
     """
-    asked = case if memory_limit is None else replace(case, limit=memory_limit)
+    asked = case.limited(memory_limit)
     run = _Run(asked, time.monotonic() + time_limit_s, progress)
     try:
         run.all(ordered(asked, candidates(asked, schedules, chunks, microbatches)))
@@ -188,12 +208,14 @@ def search(
 
 
 def ordered(case: PipelineCase, found: Iterator[Candidate]) -> list[Candidate]:
-    """Candidates, those first that a rough estimate says to be fast: bubbles of ``(p - 1) / v`` slots less what split
-    backwards save; a search, which takes longer than anything else, last of equals."""
+    """Candidates, those first that a rough estimate says to be fast: bubbles of ``(p - 1) / v`` slots, half of them
+    where backwards are split. With a model, small microbatches take longer each, which only trying them tells: the
+    number that the scenario says comes first.
+    """
 
-    def estimate(candidate: Candidate) -> float:
+    def estimate(candidate: Candidate) -> tuple[bool, float]:
         m, p, v = candidate.microbatches, case.ranks, candidate.chunks
-        split = 0.5 if candidate.schedule.startswith(("zb", "inter", "dual")) else 1.0
-        return (m + split * (p - 1) / v) / m
+        split = 0.5 if candidate.schedule.startswith(("zb", "interleaved-zero", "dual")) else 1.0
+        return m != case.microbatches, (m + split * (p - 1) / v) / m
 
     return sorted(found, key=estimate)

@@ -94,6 +94,13 @@ def test_one_probe_for_each_shape_variant_and_batch() -> None:
     assert all(one.labels["backend"] == "numpy" for one in probes)
 
 
+def test_one_name_is_one_network() -> None:
+    """Rows are told apart by name: those of two networks would be fitted as one."""
+    with pytest.raises(ScenarioError, match="block: names two networks"):
+        mlp.probes(Request(("block=8-4", "block=8-5"), (), (1,), 0, (Numpy(),)))
+    assert len(mlp.probes(Request(("block=8-4", " block=8-4"), ("fp32",), (1,), 0, (Numpy(),)))) == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_usual_shapes_are_understood(kind: str) -> None:
     probes = find(KINDS, kind, "--kind")(Request((), (), (1,), 0, (Numpy(),)))

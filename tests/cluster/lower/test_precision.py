@@ -122,6 +122,9 @@ def test_memory_is_refused_by_precision() -> None:
     assert lowered(node(layers, [portion("1-2", precision={"a": "int8", "b": "fp16"})], pool=POOL)).services
     with pytest.raises(ScenarioError, match=r"needs 27\.00 GB at fp16 and fp32 and batch 1"):
         lowered(node(layers, [portion("1-2", precision={"a": "fp32", "b": "fp16"})], pool=POOL))
+    serial = [portion("1", None, precision="fp32"), portion("2", None, precision="fp16")]
+    with pytest.raises(ScenarioError, match=r"portion 1-2 needs 27\.00 GB at fp16 and fp32 and batch 1"):
+        lowered(node(layers, serial, pool=POOL, execution="serial", replicas=1))
 
 
 PRODUCTS = [{"n": 4096, "k": 1024, "rows": 128}, {"n": 1024, "k": 4096, "rows": 128}]
@@ -254,6 +257,23 @@ def test_an_unknown_loss_is_told() -> None:
     assert any(
         "accuracy does not count what int8 costs, which models.m.accuracy.loss does not say" in w for w in warnings
     )
+
+
+@pytest.mark.parametrize(
+    ("precision", "layers"),
+    [
+        ("int8", "1-3"),
+        ({"1": "int8", "2": "fp16", "3-4": "int8"}, "1, 3"),
+        ({"block": "int8", "head": "fp16"}, "1-3"),
+        ({"block": "fp16", "head": "int8"}, None),
+    ],
+)
+def test_a_loss_told_for_some_layers_is_not_silent_about_the_others(precision: Any, layers: str | None) -> None:
+    loss = {"int8": {"head": "6%"}}
+    _, warnings = accuracy(two_layers(precision, model={"accuracy": {"full": "90%", "loss": loss}}), "simpy")
+    told = [line for line in warnings if "accuracy does not count" in line]
+    assert len(told) == (layers is not None)
+    assert all(f"what int8 in layers {layers} costs, which models.m" in line for line in told)
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:

@@ -15,9 +15,9 @@ from simulator.costs.pipeline.filling.bound import (
 )
 from simulator.costs.pipeline.filling.drift import drifted, measured_times
 from simulator.costs.pipeline.filling.fit import Fit
-from simulator.costs.pipeline.filling.greedy import Filled, Placed, Progress, fill
+from simulator.costs.pipeline.filling.greedy import Filled, Offer, Placed, Progress, chosen_of, fill
 from simulator.costs.pipeline.filling.jobs import Job
-from simulator.costs.pipeline.filling.optimum import is_small, optimum
+from simulator.costs.pipeline.filling.optimum import Optimum, is_small, optimum
 from simulator.costs.pipeline.filling.policies import POLICIES, Candidate, Policy, best_mix
 
 __all__ = [
@@ -28,10 +28,13 @@ __all__ = [
     "Filled",
     "Fit",
     "Job",
+    "Offer",
+    "Optimum",
     "Placed",
     "Policy",
     "Progress",
     "best_mix",
+    "chosen_of",
     "cycle_of",
     "demand_of",
     "drifted",

@@ -119,8 +119,9 @@ def demand_of(schedule: Schedule, times: Times, ending_s: Floats | float = 0.0) 
     table = np.stack([times.per_stage(kind) for kind in Kind])
     seconds = table[ops.kind, ops.stage]
     ranks = schedule.ranks
-    work = np.bincount(ops.rank, weights=seconds, minlength=ranks)
-    early = np.bincount(ops.rank, weights=np.where(ops.kind == W, 0.0, seconds), minlength=ranks)
+    work: Floats = np.bincount(ops.rank, weights=seconds, minlength=ranks).astype(np.float64)
+    before: Floats = np.where(ops.kind == W, 0.0, seconds)
+    early: Floats = np.bincount(ops.rank, weights=before, minlength=ranks).astype(np.float64)
     ahead = _before(times.forward, times.transfer, schedule)
     behind = _before(_gradient(schedule, times), times.transfer_back, schedule)
     head, tail = np.full(ranks, np.inf), np.full(ranks, np.inf)

@@ -13,7 +13,8 @@ from simulator.costs.pipeline.windows import Window, Windows
 
 
 class Placed(NamedTuple):
-    """A piece of a job in a window: ``steps`` of its steps, working from ``start_s`` to ``end_s`` [s]."""
+    """A piece of a job in a window, at work from ``start_s`` to ``end_s`` [s]: so many ``steps`` of it (0: a part of a
+    job that splits)."""
 
     window: int
     job: int
@@ -40,38 +41,74 @@ class Filled:
         return self.work_s / self.idle_s if self.idle_s > 0.0 else 0.0
 
 
+class Offer(NamedTuple):
+    """A candidate, with what it does: so many ``steps`` (0: a part of a job that splits); ``ends`` a round or not."""
+
+    candidate: Candidate
+    steps: int
+    ends: bool
+
+
 class Progress:
-    """How far every job is: rounds that may still begin, and its next step on every rank."""
+    """How far every job is: rounds that may still begin, and where it stands on every rank."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = jobs
         self.left = [job.rounds for job in jobs]
         self._at: dict[tuple[int, int], int] = {}
+        self._part: dict[tuple[int, int], float] = {}
 
-    def at(self, rank: int, job: int) -> int:
-        """The next step of a job on a rank."""
-        return self._at.get((rank, job), 0)
-
-    def take(self, rank: int, job: int, steps: int) -> None:
-        """So many steps of a job are done on a rank next."""
-        at = self.at(rank, job)
-        if at == 0:
+    def take(self, rank: int, offer: Offer) -> None:
+        """A piece starts on a rank."""
+        job = offer.candidate.job
+        here = (rank, job)
+        if not self._begun(here):
             self.left[job] -= 1
-        self._at[rank, job] = (at + steps) % len(self.jobs[job].steps)
+        if self.jobs[job].splits:
+            self._part[here] = 0.0 if offer.ends else self._part.get(here, 0.0) + offer.candidate.seconds
+        else:
+            self._at[here] = 0 if offer.ends else self._at.get(here, 0) + offer.steps
 
-    def candidates(self, rank: int, owner: int, room_s: float, free: float, fit: Fit) -> list[tuple[Candidate, int]]:
-        """What fits, with its number of steps, by job; ``owner``: the job whose state is there (-1: none)."""
+    def cut(self, rank: int, offer: Offer, left_s: float) -> None:
+        """A piece was cut with so much left of it [s]."""
+        job = offer.candidate.job
+        done = self.jobs[job].seconds if offer.ends else self._part[rank, job]
+        self._part[rank, job] = done - left_s
+        if not self._begun((rank, job)):
+            self.left[job] += 1
+
+    def lose(self, rank: int, offer: Offer) -> None:
+        """A rank has failed with a piece under way: the round begins anew, here or elsewhere."""
+        here = (rank, offer.candidate.job)
+        self._at[here], self._part[here] = 0, 0.0
+        self.left[offer.candidate.job] += 1
+
+    def offers(self, rank: int, owner: int, room_s: float, free: float, fit: Fit) -> list[Offer]:
+        """What fits, by job; ``owner``: the job whose state is there (-1: none)."""
         found = []
         for number, job in enumerate(self.jobs):
-            at, change = self.at(rank, number), number != owner
-            if job.memory > free or (at == 0 and self.left[number] < 1):
-                continue
-            steps = job.run(at, room_s, fit, change)
-            if steps:
-                seconds = job.length(at, steps)
-                left = self.left[number] + (at > 0)
-                found.append((Candidate(number, seconds, left, job.deadline_s, change), steps))
+            begun = self._begun((rank, number))
+            if job.memory <= free and (begun or self.left[number] >= 1):
+                seconds, steps, ends = self._longest(rank, number, room_s, number != owner, fit)
+                if seconds > 0.0:
+                    left = self.left[number] + begun
+                    one = Candidate(number, seconds, left, job.deadline_s, number != owner)
+                    found.append(Offer(one, steps, ends))
         return found
+
+    def _begun(self, here: tuple[int, int]) -> bool:
+        return self._at.get(here, 0) > 0 or self._part.get(here, 0.0) > 0.0
+
+    def _longest(self, rank: int, number: int, room_s: float, change: bool, fit: Fit) -> tuple[float, int, bool]:
+        """The longest piece of a job that fits: its time [s], its steps, whether it ends a round."""
+        job = self.jobs[number]
+        if not job.splits:
+            at = self._at.get((rank, number), 0)
+            steps = job.run(at, room_s, fit, change)
+            return job.length(at, steps) if steps else 0.0, steps, at + steps == len(job.steps)
+        rest = job.seconds - self._part.get((rank, number), 0.0)
+        room = (room_s - (fit.switch_s if change else 0.0)) / (1.0 + fit.margin)
+        return (rest, 0, True) if fit.limit_s(room) >= rest else (max(room, 0.0), 0, False)
 
 
 def fill(windows: Windows, jobs: Sequence[Job], policy: Policy, fit: Fit) -> Filled:
@@ -95,13 +132,18 @@ def _one(number: int, window: Window, progress: Progress, policy: Policy, fit: F
     placed: list[Placed] = []
     now, owner = window.start_s, -1
     while True:
-        room = window.end_s - now
-        found = progress.candidates(window.rank, owner, room, window.free, fit)
-        if not found:
+        room = fit.limit_s(window.end_s) - now
+        offers = progress.offers(window.rank, owner, room, window.free, fit)
+        if not offers or (window.end_s - now) <= 0.0:
             return placed
-        chosen = policy.choose([one for one, _ in found], room, fit)
-        steps = next(count for one, count in found if one is chosen)
-        start = now + (fit.switch_s if chosen.change else 0.0)
-        now, owner = min(start + chosen.seconds, window.end_s), chosen.job
-        placed.append(Placed(number, owner, start, now, steps))
-        progress.take(window.rank, owner, steps)
+        chosen = chosen_of(offers, policy, room, fit)
+        start = now + (fit.switch_s if chosen.candidate.change else 0.0)
+        now, owner = min(start + chosen.candidate.seconds, window.end_s), chosen.candidate.job
+        placed.append(Placed(number, owner, start, now, chosen.steps))
+        progress.take(window.rank, chosen)
+
+
+def chosen_of(offers: Sequence[Offer], policy: Policy, room_s: float, fit: Fit) -> Offer:
+    """The offer that a policy takes."""
+    candidate = policy.choose([offer.candidate for offer in offers], room_s, fit)
+    return next(offer for offer in offers if offer.candidate is candidate)

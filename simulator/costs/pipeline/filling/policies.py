@@ -115,14 +115,14 @@ class _Mix:
             self.filled, self.best = filled, self.counts.copy()
         if at == len(self.pieces) or self.nodes > MOST_NODES:
             return
-        if filled + room_s / (1.0 + self.fit.margin) <= self.filled * (1.0 + 1e-12):
+        if filled + room_s <= self.filled * (1.0 + 1e-12):
             return
         piece = self.pieces[at]
         lead = self.fit.switch_s if piece.change else 0.0
-        each = piece.seconds * (1.0 + self.fit.margin)
-        most = int(min(max((room_s - lead) / each, 0.0) + 1e-9, piece.left))
+        spare = self.fit.margin * piece.seconds  # the last one needs it; what comes after it may use it
+        most = int(min(max((room_s - lead - spare) / piece.seconds, 0.0) + 1e-9, piece.left))
         for count in range(most, -1, -1):
             self.counts[at] = count
-            used = lead + count * each if count else 0.0
+            used = lead + count * piece.seconds if count else 0.0
             self.look(at + 1, max(room_s - used, 0.0), filled + count * piece.seconds)
         self.counts[at] = 0

@@ -1,0 +1,271 @@
+"""Streams of a scenario: their figures, the group that is found, what is refused, and what runs beside."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.cluster import loads, simulate
+from simulator.cluster.lower.hardware import pools_of
+from simulator.cluster.streaming.run import replicate
+from simulator.cluster.streaming.setup import setup_of
+from simulator.costs.streaming import device_bytes, step, step_seconds
+from simulator.errors import ScenarioError
+from simulator.reporting.streamtrace import stream_events, streams_of
+from simulator.results import Result
+from simulator.results.stream import KINDS, StreamRun
+from tests.support import Node, portion
+
+DEVICE: Node = {"memory": "1GB", "memory_bandwidth": "100GB/s", "peak": {"fp16": "1TFLOPS"}}
+BLOCK: Node = {"name": "block", "repeat": 8, "time": {"per_item": "10ms"}, "weights": "100MB", "output": "1MB"}
+
+
+def tree(stream: Node, server: Node | None = None, layers: list[Node] | None = None, **more: Any) -> Node:
+    """One stream ``s`` of model ``m`` on pool ``edge``; ``more`` are other sections."""
+    return {
+        "version": 1,
+        "name": "test",
+        "run": {"duration": "10s"},
+        "cluster": {
+            "pools": {"edge": {"device": DEVICE, "count": 8, "price_per_hour": 3.6}},
+            "parameter_server": {"bandwidth": "1GB/s", "latency": "1ms", "memory": "20GB", **(server or {})},
+        },
+        "models": {"m": {"layers": layers or [BLOCK]}},
+        "streams": {"s": {"model": "m", "pool": "edge", "mode": "training", **stream}},
+        **more,
+    }
+
+
+def result_of(node: Node) -> Result:
+    return simulate(loads(json.dumps(node)))
+
+
+def figures_of(node: Node, name: str = "s") -> Node:
+    found: Node = result_of(node).to_dict()["streams"][name]
+    return found
+
+
+def refused(node: Node) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        result_of(node)
+    return str(caught.value)
+
+
+def test_figures_are_those_of_the_cost_model() -> None:
+    """Eight layers of 100 MB at 1 GB/s, 10 ms forward: loads of 101 ms, gradients of 200 MB at the same rate."""
+    node = tree({"group": 4, "steps": 2})
+    scenario = loads(json.dumps(node))
+    setup = setup_of(scenario, "s", pools_of(scenario), 1)
+    known, found = step(setup.streamed, 4), figures_of(node)
+    assert found["step"] == pytest.approx(known.seconds)
+    assert found["step_alone"] == known.seconds
+    assert found["layer_loads"] == 2 * 8 - 2
+    assert found["naive_loads"] == 2 * 8 * 4
+    assert found["bytes_loaded"] == 14 * 100e6
+    assert found["bytes_returned"] == 8 * 100e6
+    assert found["compute"] == pytest.approx(8 * 4 * 4 * 0.010)
+    assert found["stall"] == pytest.approx(known.seconds - found["compute"])
+    assert found["peak_memory"] == known.peak_memory == 2 * 100e6 + 2 * 100e6 + 4 * (8 + 1) * 1e6
+    assert found["server_memory"] == 8 * 50e6 * 10
+    assert found["server_bytes_per_parameter"] == 10
+    assert found["throughput"] == pytest.approx(4 / known.seconds)
+    assert found["cost_per_step"] == pytest.approx(known.seconds * 3.6 / 3600)
+    assert found["link_share"] == pytest.approx(14 * 0.1 / known.seconds)
+    assert found["ci95"] is None
+
+
+def test_of_inference_the_server_keeps_the_weights_alone() -> None:
+    found = figures_of(tree({"mode": "inference", "group": 2, "precision": "fp16"}))
+    assert found["server_memory"] == 8 * 100e6
+    assert found["server_bytes_per_parameter"] is None
+    assert found["layer_loads"] == 8
+    assert found["bytes_returned"] == 0
+
+
+def test_frozen_weights_return_nothing_and_cost_less() -> None:
+    plain, frozen = figures_of(tree({"group": 2})), figures_of(tree({"group": 2, "frozen": True}))
+    assert frozen["bytes_returned"] == 0
+    assert frozen["compute"] == pytest.approx(plain["compute"] * 3 / 4)
+    assert figures_of(tree({"group": 2, "backward": 1.0}))["compute"] == pytest.approx(plain["compute"] / 2)
+
+
+def test_options_reach_the_cost_model() -> None:
+    """Each with the figure that it changes."""
+    plain = figures_of(tree({"group": 2}))
+    assert figures_of(tree({"group": 2, "kept": 0}))["layer_loads"] == 16
+    assert figures_of(tree({"group": 2, "grouped_layers": 2}))["layer_loads"] == 2 * 4 - 2
+    assert figures_of(tree({"group": 2, "dequantize": "5ms"}))["compute"] == pytest.approx(
+        plain["compute"] + 16 * 0.005
+    )
+    assert figures_of(tree({"group": 2, "precision": "int8", "backward": 3.0}))["bytes_loaded"] == 14 * 50e6
+    assert figures_of(tree({"group": 2, "pageable": True}))["step"] > plain["step"]
+    assert figures_of(tree({"group": 2, "bandwidth": "500MB/s"}))["step"] > plain["step"]
+    assert figures_of(tree({"group": 2, "storage": {"bandwidth": "200MB/s"}}))["step"] >= 14 * 0.5
+    assert figures_of(tree({"group": 2, "work": "300MB"}))["peak_memory"] == plain["peak_memory"] + 300e6
+    assert figures_of(tree({"group": 2, "optimizer": {"bytes_per_parameter": 16}}))["server_memory"] == 8 * 50e6 * 16
+    slow = figures_of(tree({"group": 2, "optimizer": {"bytes_per_parameter": 10, "rate": "50000000/s"}}))
+    assert slow["step"] >= 8 * 1.0, "a second for the update of each layer"
+    spilled = figures_of(tree({"group": 2, "spill": True}))
+    assert spilled["bytes_moved"] - plain["bytes_moved"] == 2 * 2 * 6 * 1e6
+    assert figures_of(tree({"group": 2}, {"duplex": 1.0}))["step"] < plain["step"]
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_auto_is_the_best_of_all_groups_at_the_fair_share(devices: int) -> None:
+    node = tree({"devices": devices, "mode": "inference"})
+    scenario = loads(json.dumps(node))
+    setup = setup_of(scenario, "s", pools_of(scenario), devices)
+    assert setup.shared.link.bandwidth == 1e9 / devices
+    groups = np.arange(1, setup.largest + 1)
+    assert device_bytes(setup.shared, setup.largest) <= 1e9 < device_bytes(setup.shared, setup.largest + 1)
+    pace = step_seconds(setup.shared, groups) / groups
+    assert setup.group == groups[np.argmax(pace <= 1.01 * pace.min())]
+    assert figures_of(node)["group"] == setup.group
+
+
+def test_spill_auto_takes_what_is_faster() -> None:
+    """Inputs of 60 MB: kept, few microbatches fit; spilled, more do, and hide the loads."""
+    big = BLOCK | {"output": "30MB"}
+    kept, best = (figures_of(tree({"spill": spill}, layers=[big])) for spill in (False, "auto"))
+    assert best["spilled"]
+    assert not kept["spilled"]
+    assert best["throughput"] > kept["throughput"]
+    small = figures_of(tree({"spill": "auto", "group": 2}))
+    assert not small["spilled"]
+    only = figures_of(tree({"spill": "auto", "group": 4}, layers=[big]))
+    assert only["spilled"], "kept, four do not fit"
+
+
+def test_eight_devices_share_and_none_starves() -> None:
+    """All loads, no compute to speak of: eight take eight times as long, and the link is full."""
+    light = BLOCK | {"time": {"per_item": "1us"}}
+    node = tree({"mode": "inference", "group": 1, "devices": 8, "steps": 2}, {"latency": 0}, layers=[light])
+    found = figures_of(node)
+    assert found["step"] == pytest.approx(8 * found["step_alone"], rel=1e-3)
+    assert found["link_share"] == pytest.approx(1.0, rel=1e-3)
+    assert found["step_max"] == pytest.approx(found["step"], rel=1e-3)
+    own = figures_of(tree(node["streams"]["s"], {"latency": 0, "shared": False}, layers=[light]))
+    assert own["step"] == pytest.approx(own["step_alone"])
+
+
+def test_streams_side_by_side_share_the_link() -> None:
+    light = BLOCK | {"time": {"per_item": "1us"}}
+    stream = {"mode": "inference", "group": 1, "steps": 3}
+    node = tree(stream, {"latency": 0}, layers=[light])
+    node["streams"]["other"] = {"model": "m", "pool": "edge", **stream}
+    found = result_of(node).to_dict()
+    both = [found["streams"][name]["step"] for name in ("s", "other")]
+    assert both == pytest.approx([2 * found["streams"]["s"]["step_alone"]] * 2, rel=1e-3)
+    assert found["pools"]["edge"]["used"] == 2
+
+
+def test_services_take_their_part_of_the_link() -> None:
+    """A streamed portion that is busy half of the time leaves the stream half of the link, and is told so if not."""
+    light = BLOCK | {"time": {"per_item": "1us"}}
+    stream = {"mode": "inference", "group": 1, "steps": 2}
+    service = {
+        "model": "m",
+        "workload": {"process": "poisson", "rate": "5/s"},
+        "deployment": {"portions": [portion("1-8", pool="edge", batch=8, weights="streamed")]},
+    }
+    alone = figures_of(tree(stream, {"latency": 0}, layers=[light]))
+    node = tree(stream, {"latency": 0}, layers=[light], services={"web": service})
+    found = result_of(node)
+    mean = 5 / 8 * 0.8  # batches of eight a second, 800 MB each
+    assert found.to_dict()["streams"]["s"]["step"] == pytest.approx(alone["step"] / (1 - mean), rel=1e-3)
+    assert not [text for text in found.to_dict()["warnings"] if "parameter server" in text]
+    service["workload"]["rate"] = "50/s"
+    service["deployment"]["portions"][0]["replicas"] = 2
+    assert any("200% of the parameter server's link" in text for text in result_of(node).to_dict()["warnings"])
+
+
+def test_failures_are_counted_and_cost_time() -> None:
+    node = tree({"group": 2, "steps": 20}, {"faults": {"mtbf": "5s", "mttr": "1s"}}, seed=3)
+    node["run"]["replications"] = 2
+    found, plain = figures_of(node), figures_of(tree({"group": 2, "steps": 20}))
+    assert found["failures"] > 2
+    assert 0 < found["down"] < found["elapsed"]
+    assert found["step"] > plain["step"]
+    assert found["bytes_moved"] == plain["bytes_moved"]
+    assert found["ci95"]["step"][0] < found["step"] < found["ci95"]["step"][1]
+    assert figures_of(node) == found, "the same seed, the same failures"
+
+
+def test_every_action_is_in_the_timeline() -> None:
+    scenario = loads(json.dumps(tree({"group": 2, "steps": 2, "devices": 2})))
+    run = replicate(scenario, pools_of(scenario), 0)["s"]
+    assert isinstance(run, StreamRun)
+    frame = run.timeline
+    assert frame.groupby("kind").size().to_dict() == {"compute": 2 * 2 * 16, "load": 2 * 2 * 14, "return": 2 * 2 * 8}
+    assert set(frame["kind"]) <= set(KINDS)
+    assert (frame["end_s"] >= frame["start_s"]).all()
+    assert frame["end_s"].max() == run.figures["elapsed"]
+
+
+# -- what is refused -----------------------------------------------------------------------------------------------
+
+
+def test_a_model_of_which_no_layer_fits_is_refused_with_the_figure() -> None:
+    text = refused(tree({"group": 1}, layers=[BLOCK | {"weights": "700MB"}]))
+    assert "streams.s" in text
+    assert "needs 2.809 GB on the device for one microbatch" in text
+    assert "the device has 1 GB" in text
+
+
+def test_a_group_that_does_not_fit_is_refused_with_the_largest_that_does() -> None:
+    text = refused(tree({"group": 100}))
+    assert "streams.s.group: needs 1.3 GB on the device, which has 1 GB: at most 66 fit" in text
+
+
+def test_a_server_that_is_too_small_is_refused() -> None:
+    assert "needs 4 GB at the parameter server, which has 3 GB" in refused(tree({"group": 1}, {"memory": "3GB"}))
+    node = tree({"group": 1}, {"memory": "7GB"})
+    node["streams"]["other"] = {"model": "m", "pool": "edge", "mode": "training", "group": 1}
+    text = refused(node)
+    assert "cluster.parameter_server.memory: streams need 8 GB at the server (s 4 GB, other 4 GB), it has 7 GB" in text
+
+
+def test_every_device_has_its_part_of_the_server_for_spilled_inputs() -> None:
+    """State of 4 GB on 4.4 GB: 400 MB for inputs, 6 MB for each microbatch of each device."""
+    alone, four = (figures_of(tree({"spill": True, "devices": n}, {"memory": "4.4GB"})) for n in (1, 4))
+    assert alone["largest_group"] == 66
+    assert four["largest_group"] == 16
+    assert four["server_memory"] == 4e9 + 4 * four["group"] * 6e6 <= 4.4e9
+
+
+def test_layers_without_weights_cannot_be_streamed() -> None:
+    text = refused(tree({}, layers=[{"name": "head", "time": "1ms"}]))
+    assert "streams.s.model: layer head of 'm' says no `weights`" in text
+
+
+def test_a_precision_that_the_device_lacks_is_refused_in_its_place() -> None:
+    layer = {"name": "block", "work": {"flops": "1GFLOP"}, "weights": "1MB"}
+    assert "streams.s.precision" in refused(tree({"precision": "int8"}, layers=[layer]))
+
+
+def test_a_replication_without_end_is_refused() -> None:
+    assert "streams.s.steps" in refused(tree({"group": 1, "steps": 100_000, "devices": 8}))
+    text = refused(tree({"group": 1}, {"faults": {"mtbf": "10ms", "mttr": "1s"}}))
+    assert "cluster.parameter_server.faults: a load of up to" in text
+
+
+# -- timeline ------------------------------------------------------------------------------------------------------
+
+
+def test_a_trace_shows_every_action_once() -> None:
+    """Of each device; neighbours on a thread do not overlap, and the server's failures are there."""
+    node = tree({"group": 1, "steps": 2, "devices": 2}, {"faults": {"mtbf": "2s", "mttr": "500ms"}})
+    runs = streams_of(result_of(node))
+    events = list(stream_events(runs))
+    spans = [event for event in events if event["ph"] == "X"]
+    assert sum(event["cat"] != "failure" for event in spans) == len(runs[0].timeline)
+    assert sum(event["cat"] == "failure" for event in spans) == len(runs[0].failures) > 0
+    named = {(event["pid"], event["tid"]) for event in events if event["name"] == "thread_name"}
+    for place in named:
+        mine = sorted((one["ts"], one["dur"]) for one in spans if (one["pid"], one["tid"]) == place)
+        assert all(start + length <= after + 1e-3 for (start, length), (after, _) in pairwise(mine))
+    assert {event["name"] for event in spans} >= {"F0", "B7"}
