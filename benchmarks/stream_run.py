@@ -6,7 +6,6 @@ predicts the others.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,17 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-
 from simulator.calibration import fit
 from simulator.calibration.measure import Effort, Measurement, Row, measure
 from simulator.costs.streaming import StreamingLaw
 
 ASKED = 0.10
 GROUPS = (1, 2, 4, 8, 16)
-SHAPES = ("training:6x1024", "inference:6x1024")
-EFFORT = Effort(rounds=8, calls=4, limit_s=240.0)
+SHAPES = ("training:6x1024@8", "inference:6x1024@16")
+EFFORT = Effort(rounds=25, calls=3, limit_s=180.0)
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,7 @@ class Point:
 
 def run(shapes: Sequence[str] = SHAPES, groups: Sequence[int] = GROUPS, effort: Effort = EFFORT) -> Measurement:
     """Measured steps in fp32."""
-    return measure(
-        "stream", shapes, backend="numpy", variants=["fp32"], batches=groups, effort=effort, device="cpu"
-    )
+    return measure("stream", shapes, backend="numpy", variants=["fp32"], batches=groups, effort=effort, device="cpu")
 
 
 def points(found: Measurement, calibrated_on: Sequence[int]) -> list[Point]:

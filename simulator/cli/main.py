@@ -11,7 +11,18 @@ import typer
 
 from simulator import __version__
 from simulator.cli import output
-from simulator.cli.verbs import calibrate, catalogue, exits, init, pipeline, saturate, schema, simulate, validate
+from simulator.cli.verbs import (
+    calibrate,
+    catalogue,
+    exits,
+    init,
+    pipeline,
+    saturate,
+    schema,
+    simulate,
+    stream,
+    validate,
+)
 from simulator.errors import InternalError, ScenarioError
 from simulator.files import reason
 
@@ -26,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (simulate, saturate, exits, pipeline, validate, schema, init, catalogue):
+for verb in (simulate, saturate, exits, pipeline, stream, validate, schema, init, catalogue):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 app.add_typer(calibrate.app, name="calibrate")
 

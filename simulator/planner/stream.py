@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +29,7 @@ from simulator.scenario.stream import Stream
 Json = dict[str, Any]
 LARGEST = 65_536
 """Largest group that may be asked for."""
-BEYOND = 2
+BEYOND = 1
 """Powers of two beyond the recommended group that are shown when nobody names the groups."""
 
 
@@ -124,8 +125,9 @@ class Groups:
             "memory_fixed": float(device_bytes(self.streamed, 0)),
             "memory_per_microbatch": float(device_bytes(self.streamed, 1) - device_bytes(self.streamed, 0)),
             "server_bytes_per_parameter": self.streamed.server.bytes_per_parameter if _trains(written) else None,
-            "knees": list(self.choice.knees),
+            "knees": [knee if math.isfinite(knee) else None for knee in self.choice.knees],
             "largest_group": self.choice.largest,
+            "max_group": self.most,
             "written": self.written,
             "rows": [row.to_dict() for row in self.rows],
             "recommended": self.recommended.to_dict(),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from simulator.calibration.gemm import choose
-from simulator.calibration.gemm_choice import Case, value_of_calibration
+from simulator.calibration.gemm_choice import Case, _parts, _predicted, value_of_calibration
 from simulator.calibration.gemm_laws import Products
 from simulator.calibration.gemm_tiles import _Grid, _Problem, fit_quantize, fit_tiles, fit_utilization
 from simulator.costs.base import GemmRoofline
@@ -95,3 +97,16 @@ def test_value_of_calibration_on_known_laws() -> None:
     assert found.fitted.right > 0.98
     assert found.fitted.regret < 0.005
     assert found.plain_mape < 0.01
+
+
+def test_choices_are_judged_on_layers_that_taught_nothing() -> None:
+    """Whatever the held-out times are, every prediction of them is the same to the bit."""
+    rows = products(noise=0.05)
+    rows = rows.where(np.random.default_rng(7).permutation(len(rows))[:160])
+    (part,) = _parts(rows)
+    other = replace(rows, t=np.where(part == 0, 3 * rows.t[::-1], rows.t))
+    before, after = (_predicted(table, part, 1) for table in (rows, other))
+    assert np.array_equal(before, after, equal_nan=True)
+    assert np.array_equal(np.isfinite(before), part == 0)
+    pairs = [{*zip(rows.n[inside], rows.k[inside])} for inside in (part == 0, part != 0)]
+    assert not pairs[0] & pairs[1]

@@ -58,6 +58,7 @@ def test_the_verbs() -> None:
         "saturate",
         "exits",
         "pipeline",
+        "stream",
         "validate",
         "schema",
         "init",

@@ -78,6 +78,33 @@ EXPECTED: dict[str, dict[str | None, bool]] = {
     "stream-training-l2l": dict.fromkeys((None, "ungrouped", "constant", "deep", "fifty-billion"), True),
     "stream-shared-server": dict.fromkeys((None, "alone", "small", "own-links", "beside", "faulty"), True),
     "stream-service": {None: True, "small": False, "one-slot": False, "two": True, "resident": True},
+    "bubble-fill-second-instance": {
+        None: True,
+        "seven": True,
+        "no-barrier": True,
+        "smaller": True,
+        "gpipe": True,
+        "switching": True,
+        "jitter": True,
+    },
+    "bubble-fill-serving": {
+        None: True,
+        "two-replicas": True,
+        "busier": True,
+        "small-batches": True,
+        "more-microbatches": True,
+        "jitter": True,
+    },
+    "pipefill-scale-out": {
+        None: True,
+        "four-ki": True,
+        "two-ki": True,
+        "one-ki": True,
+        "one-f-one-b": True,
+        "first-fit": True,
+        "deadline": True,
+        "jitter": True,
+    },
     "mm1": {None: False},
     "mmc": {None: False},
 }
@@ -343,12 +370,63 @@ def check_stream_service(runs: Variants) -> None:
     assert not runs[None]["warnings"]
 
 
+def filled(runs: Variants) -> dict[str | None, dict[str, Any]]:
+    """What became of the idle windows of the only training, by variant; the training is not delayed beyond its budget."""
+    found = {}
+    for variant, run in runs.items():
+        (training,) = run["trainings"].values()
+        found[variant] = training["fill"]
+        assert 0.0 <= found[variant]["slowdown"] <= found[variant]["slowdown_budget"]
+        assert 0.0 < found[variant]["recovered"] < found[variant]["idle"]
+    return found
+
+
+def check_bubble_fill_second_instance(runs: Variants) -> None:
+    """The proven maximum with a barrier and eight microbatches, no idle time with seven or without one."""
+    found = {variant: figures["second"] for variant, figures in filled(runs).items()}
+    for variant in (None, "gpipe"):
+        assert found[variant]["utilization"] == pytest.approx(0.8)
+        assert found[variant]["is_proven_maximum"]
+    for variant in ("seven", "no-barrier"):
+        assert found[variant]["utilization"] >= 0.95 * min(1.0, 2 * 8 / 15)
+    assert found["switching"]["utilization"] < found[None]["utilization"]
+    assert not found["jitter"]["is_proven_maximum"]
+
+
+def check_bubble_fill_serving(runs: Variants) -> None:
+    """The service meets its objective in the bubbles, and no longer when these shrink."""
+    found = {variant: figures["services"]["tags"] for variant, figures in filled(runs).items()}
+    for variant in (None, "busier", "jitter"):
+        assert found[variant]["attainment"] >= 0.99
+    assert found["more-microbatches"]["attainment"] < 0.9
+    assert found["two-replicas"]["latency"]["mean"] > found[None]["latency"]["mean"]
+    assert found["small-batches"]["latency"]["mean"] > found[None]["latency"]["mean"]
+    assert all(figures["cost_per_hour"] == 0.0 for figures in found.values())
+
+
+def check_pipefill_scale_out(runs: Variants) -> None:
+    """Bubbles as published, and the more of them the more is recovered."""
+    sizes = {"one-ki": 19, "two-ki": 32, "four-ki": 48, None: 65}
+    for variant, percent in sizes.items():
+        assert round(100 * runs[variant]["trainings"]["pretrain"]["bubble_fraction"]["makespan"]) == percent
+    found = filled(runs)
+    saved = [found[variant]["devices_saved"] for variant in sizes]
+    assert saved == sorted(saved)
+    assert found["one-f-one-b"]["efficiency"] < found[None]["efficiency"]
+    assert found[None]["jobs"]["nightly"]["in_time"]
+    assert not found["first-fit"]["jobs"]["nightly"]["in_time"]
+    gaps = found[None]["policy"]["gap"]
+    assert 0.0 <= gaps["utilization"] < min(gaps["first_fit"], gaps["best_fit"])
+
+
 CHECKS: dict[str, Callable[[Variants], None]] = {
     "bursty-code": check_bursty_code,
     "early-exit-drift": check_early_exit_drift,
     "early-exit-e3": check_early_exit_e3,
     "early-exit-router": check_early_exit_router,
     "early-exit-twin": check_early_exit_twin,
+    "bubble-fill-second-instance": check_bubble_fill_second_instance,
+    "bubble-fill-serving": check_bubble_fill_serving,
     "closed": check_closed,
     "faults": check_faults,
     "heterogeneous": check_heterogeneous,
@@ -356,6 +434,7 @@ CHECKS: dict[str, Callable[[Variants], None]] = {
     "precision-by-batch": check_precision_by_batch,
     "quantized-bert": check_quantized_bert,
     "mmc": check_mmc,
+    "pipefill-scale-out": check_pipefill_scale_out,
     "pipeline-1f1b": check_pipeline_1f1b,
     "pipeline-zero-bubble": check_pipeline_zero_bubble,
     "routing": check_routing,

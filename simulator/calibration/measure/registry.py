@@ -31,7 +31,7 @@ ON_CUDA = frozenset({"gemm", "stream"})
 """Kinds that are measured on a CUDA device too, where there is one."""
 
 USUALLY: dict[str, dict[str, str]] = {"stream": {"backend": "numpy", "batch": "1,2,4,8,16"}}
-"""Options of a kind that are not those of the others when nobody asks for anything: backend, and batch or group sizes."""
+"""Options of a kind that differ from those of the others when nobody asks: backend, and batch or group sizes."""
 
 
 def find(registry: Mapping[str, str], name: str, option: str) -> Callable[..., Any]:

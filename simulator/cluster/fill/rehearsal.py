@@ -21,7 +21,7 @@ from simulator.costs.pipeline.windows import ROUNDING
 
 LENGTH = 4.0
 """Iterations of the second instance that a rehearsal should see, by the bound on their rate."""
-MOST_OPS = 4e5
+MOST_OPS = 6e4
 """Ops in all rehearsals together; starts are tried as far as it allows, the longest windows first."""
 
 

@@ -13,7 +13,7 @@ from simulator.cluster.lower.hardware import Hardware, Route, pools_of, routes_o
 from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.stations import StationBuilder
 from simulator.cluster.lower.streamed import link_warnings
-from simulator.cluster.lower.twins import twin_of
+from simulator.cluster.lower.twins import answers_of
 from simulator.cluster.lowered import Deployment, Jitter, Link, Lowered, Service
 from simulator.errors import ScenarioError
 from simulator.results.record import ClassInfo, PoolInfo, PortionInfo, ServiceInfo
@@ -85,9 +85,11 @@ class _Lowering:
         if spec.twin is not None:
             info = replace(service.info, name=f"{name}/twin", accuracy_full=None)
             timeline, place = ((0.0, spec.twin.deployment),), (*base, "twin", "deployment")
-            beside = self._built(index, spec, info, self._exits(spec.twin.model), timeline, [place], twin=True)
+            answers = answers_of(self.scenario, name, spec.twin, exits)
+            of_twin = replace(self._exits(spec.twin.model), told=answers.accuracy)
+            beside = self._built(index, spec, info, of_twin, timeline, [place], twin=True)
             beside = replace(beside, exits=None, capacity=None)
-            service = replace(service, twin=twin_of(self.scenario, name, spec.twin, beside, exits))
+            service = replace(service, twin=answers.given_by(beside))
         self.warnings.extend(overload_warnings(self.scenario, service))
         return service
 

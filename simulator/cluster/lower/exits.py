@@ -21,9 +21,10 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ModelExits:
-    """Exits of one model; ``costs`` tells its layers."""
+    """Exits of one model; ``costs`` tells its layers, ``told`` the accuracy of a model whose rows are elsewhere."""
 
     costs: ModelCosts
+    told: float | None = None
 
     @property
     def layers(self) -> int:
@@ -87,6 +88,8 @@ class ModelExits:
     @cached_property
     def _full(self) -> float | None:
         """Accuracy of the whole model: as written, else as the rows tell."""
+        if self.told is not None:
+            return self.told
         written = self.costs.model.accuracy
         here = ("models", self.costs.name, "accuracy")
         if written is not None and written.full is not None:
@@ -105,7 +108,7 @@ class ModelExits:
         None where nothing is known of right answers.
         """
         full, loss = self._full, self._loss
-        right = None if self.lowered is None else self.lowered.correct
+        right = None if self.lowered is None or self.told is not None else self.lowered.correct
         if right is None and full is not None:
             right = np.full((1, self.layers), np.nan)
             right[0, -1] = full

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.layers import placed
-from simulator.cluster.lowered import Bools, Service, Twin
+from simulator.cluster.lowered import Bools, Floats, Service, Twin
 from simulator.costs.early_exit import ExitTable, RowSource, load_table, make_rule
 from simulator.errors import Problem, ScenarioError
 from simulator.scenario import Scenario
 from simulator.scenario.twin import Twin as Written
 
 
-def twin_of(scenario: Scenario, name: str, written: Written, service: Service, exits: ModelExits) -> Twin:
-    """The twin of service ``name``, lowered as ``service``; ``exits`` are those of the main network's model."""
+@dataclass(frozen=True, eq=False)
+class TwinAnswers:
+    """What a twin says of every row, at 16 bits: the fields as those of :class:`Twin`."""
+
+    sure: Bools | None
+    correct: Floats | None
+    share: float
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the rows that it answers right, sure or not; None where nobody knows."""
+        return None if self.correct is None or np.isnan(self.correct).any() else float(self.correct.mean())
+
+    def given_by(self, service: Service) -> Twin:
+        """The answers of a twin lowered as ``service``, less what its number formats cost."""
+        correct, told = self.correct, service.deployments[0].correct
+        if correct is not None and told is not None and self.accuracy:
+            correct = correct * (told[0, -1] / self.accuracy)
+        return Twin(service, self.sure, correct, self.share)
+
+
+def answers_of(scenario: Scenario, name: str, written: Written, exits: ModelExits) -> TwinAnswers:
+    """What the twin of service ``name`` says; ``exits`` are those of the main network's model."""
     if written.share is not None:
-        return Twin(service, None, None, written.share)
+        return TwinAnswers(None, None, written.share)
     assert written.table is not None
     assert written.rule is not None
     assert exits.source is not None
@@ -36,7 +58,7 @@ def twin_of(scenario: Scenario, name: str, written: Written, service: Service, e
     correct = np.full(table.rows, np.nan)
     if table.prediction is not None and table.label is not None:
         correct[:] = table.prediction[np.arange(table.rows), answering] == table.label
-    return Twin(service, sure, correct, _share(exits.source.rows, sure))
+    return TwinAnswers(sure, correct, _share(exits.source.rows, sure))
 
 
 def _share(rows: RowSource, sure: Bools) -> float:

@@ -69,7 +69,7 @@ def check_places(filler: Filler, executor: Executor) -> None:
         for copy, line in enumerate(copies):
             for rank in range(ranks):
                 spans = zip(line.of_rank(line.start, rank).tolist(), line.of_rank(line.end, rank).tolist())
-                ops[copy * ranks + rank] += [*spans, (float(line.step[rank]), float(line.finish[rank]))]
+                ops[copy * ranks + rank] += [*set(spans), (float(line.step[rank]), float(line.finish[rank]))]
     for device, busy in enumerate(ops):
         pieces = [(ran.start_s, ran.end_s) for ran in filler.ran if ran.device == device]
         together = sorted([*(span for span in busy if span[1] > span[0]), *pieces])

@@ -39,7 +39,7 @@ def test_seven_microbatches_under_1f1b_reach_what_two_in_step_would(forward, hal
     figures = second(forward, half, microbatches=7)
     assert figures["slowdown"] == 0.0
     assert figures["second"]["utilization"] >= 0.95 * min(1.0, 2 * 8 / 15)
-    assert figures["second"]["iteration"] == pytest.approx(15 / 15 * figures["idle"] / figures["idle"] * period(forward, half))
+    assert figures["second"]["iteration"] == pytest.approx(period(forward, half))
 
 
 def period(forward, half):
@@ -66,7 +66,7 @@ def test_without_the_barrier_too(forward, half, microbatches):
     st.sampled_from([0.5, 1.0]),
     st.sampled_from(["0s", "200ms"]),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_second_instance_beats_its_bound(main, stages, rounds, second_rounds, barrier, scale, transfer):
     pipeline = {"stages": stages, "microbatches": stages * rounds, "schedule": main}
     if main == "interleaved-1f1b":
@@ -81,7 +81,7 @@ def test_no_second_instance_beats_its_bound(main, stages, rounds, second_rounds,
     found = figures["second"]
     assert found["utilization"] <= found["bound"] + 1e-6
     check_places(filler, executor)
-    assert found["iterations"] > 0
+    assert figures["recovered"] > 0.0
 
 
 def test_ops_run_in_the_order_of_their_inputs_and_all_of_them():
@@ -126,7 +126,13 @@ def test_a_number_of_microbatches_without_such_a_schedule_is_refused():
 
 
 def test_its_update_takes_time_in_the_windows():
-    times = {"forward": "1s", "backward_input": "1s", "backward_weight": "1s", "all_reduce": "0.5s", "optimizer": "0.5s"}
+    times = {
+        "forward": "1s",
+        "backward_input": "1s",
+        "backward_weight": "1s",
+        "all_reduce": "0.5s",
+        "optimizer": "0.5s",
+    }
     filler, executor, _, figures = run({"same": True, "microbatches": 3}, times=times, iterations=12)
     assert filler.second.graph.seconds[-4:] == [1.0] * 4
     check_places(filler, executor)

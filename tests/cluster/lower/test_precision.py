@@ -127,6 +127,17 @@ def test_memory_is_refused_by_precision() -> None:
         lowered(node(layers, serial, pool=POOL, execution="serial", replicas=1))
 
 
+def test_the_largest_output_is_that_of_its_own_precision() -> None:
+    """14 GB of weights, and outputs of 100 MB at fp16 that are twice as large where the layer is fp32."""
+    layers = [
+        {"name": name, "time": "1ms", "weights": {"fp16": "7GB", "fp32": "7GB"}, "output": "100MB"} for name in "ab"
+    ]
+    for precision, most in (("fp16", 20), ({"a": "fp32", "b": "fp16"}, 10), ({"a": "fp16", "b": "fp32"}, 10)):
+        assert lowered(node(layers, [portion("1-2", batch=most, precision=precision)], pool=POOL)).services
+        with pytest.raises(ScenarioError, match="does not fit"):
+            lowered(node(layers, [portion("1-2", batch=most + 1, precision=precision)], pool=POOL))
+
+
 PRODUCTS = [{"n": 4096, "k": 1024, "rows": 128}, {"n": 1024, "k": 4096, "rows": 128}]
 
 
@@ -146,6 +157,22 @@ def test_products_by_roofline() -> None:
             assert (made.time_s[1:] <= times + sum(20e-6 + one for one in read)).all()
         else:
             np.testing.assert_allclose(made.time_s[1:], times, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("precision", "size"), [("fp32", 4), ("fp16", 2), ("int8", 1), ("int4", 0.5)])
+def test_weights_of_products_have_the_bytes_of_their_precision(precision: str, size: float) -> None:
+    pool = {**POOL, "load_bandwidth": "1GB/s"}
+    made = service(node([{"name": "a", "products": PRODUCTS}], [portion("1", precision=precision)], pool=pool))
+    assert made.stations[0].kinds[0].load_s == pytest.approx(2 * 4096 * 1024 * size / 1e9)
+
+
+def test_work_beside_products_does_not_read_their_weights_again() -> None:
+    alone = phase(node([{"name": "a", "products": PRODUCTS}], [portion("1", batch=4)]))
+    work = {"flops": "1GFLOP", "bytes": "1MB"}
+    both = phase(node([{"name": "a", "products": PRODUCTS, "work": work, "weights": "9GB"}], [portion("1", batch=4)]))
+    b = np.arange(1, 5)
+    on_top = 20e-6 + np.maximum(b * 1e9 / 10e12, b * 1e6 / 100e9)
+    np.testing.assert_allclose(both.time_s[1:] - alone.time_s[1:], on_top, rtol=1e-9)
 
 
 def test_products_by_measured_ones_and_what_comes_on_top(tmp_path: Path) -> None:

@@ -78,8 +78,9 @@ class NumpyMath:
 
     def forward(self, x: Array, weights: Array) -> Array:
         """One product."""
-        y = x @ weights
-        return np.maximum(y, 0, out=y)
+        y: Array = x @ weights
+        np.maximum(y, 0, out=y)
+        return y
 
     def backward(self, x: Array, gradient: Array, weights: Array) -> Array:
         """Two products."""

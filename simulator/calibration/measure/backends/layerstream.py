@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Protocol
 from simulator.calibration.measure.backends.layerfiles import LayerFiles
 from simulator.calibration.measure.backends.layermath import Math
 
-
 _WAITED = Path("/proc/thread-self/schedstat")
 """Linux: time of a thread on a processor, and time for which it waited for one [ns]."""
 
@@ -103,7 +102,7 @@ class Resident:
 
 
 class Prefetch:
-    """A thread that fills free slots in the order of the loads, on ``processors`` other than the caller's."""
+    """A thread that fills free slots in the order of the loads, on any of the ``processors``."""
 
     def __init__(
         self, math: Math, files: LayerFiles, slots: Sequence[Any], order: Sequence[int], processors: frozenset[int]
@@ -152,14 +151,10 @@ class Prefetch:
             self.waited_s = waited_s()
 
     def _move(self) -> None:
-        """Off the processor of the one that computes: threads start where their maker stays."""
-        if not hasattr(os, "sched_setaffinity"):
-            return
-        with suppress(OSError):
-            mine = os.sched_getaffinity(0)
-            others = self._processors - mine
-            if len(mine) == 1 and others:
-                os.sched_setaffinity(0, others)
+        """Anywhere: threads start where their maker has to stay. The system knows which processor is free."""
+        if hasattr(os, "sched_setaffinity") and self._processors:
+            with suppress(OSError):
+                os.sched_setaffinity(0, self._processors)
 
 
 def run_step(plan: Plan, math: Math, group: Sequence[Any], feed: Feed) -> list[Any]:
@@ -167,7 +162,8 @@ def run_step(plan: Plan, math: Math, group: Sequence[Any], feed: Feed) -> list[A
 
     The loss is half the sum of the squared outputs, whose gradient is the output.
     """
-    values, inputs, held = list(group), [], {}
+    values, held = list(group), dict[int, Any]()
+    inputs: list[Sequence[Any]] = []
     for visit in plan.visits():
         slot = feed.take(visit.layer) if visit.loads else held.pop(visit.layer)
         weights = math.weights(slot)

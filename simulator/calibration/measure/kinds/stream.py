@@ -85,7 +85,8 @@ class WallClock:
 
     A lap counts as disturbed where its threads waited for a processor for more than a twentieth of it.
 
-    ``alone``: the call reads nothing, so threads beside the calling one would be those of a matrix library, and refused.
+    ``alone``: the call reads nothing, so threads beside the calling one would be those of a matrix library,
+    and refused.
     """
 
     alone: bool = False
@@ -159,7 +160,8 @@ def _check(network: Streamed, variant: str, group: int) -> None:
 def _of_network(network: Streamed, backend: Backend, variant: str, groups: tuple[int, ...]) -> list[Probe]:
     _check(network, variant, max(groups))
     math = _math(backend, network.width, variant)
-    rows, source = _look(network, math, variant)
+    with backend.alone():
+        rows, source = _look(network, math, variant)
     network = replace(network, rows=rows)
     _check(network, variant, max(groups))
     model = _Once(network, math, TYPES[variant])

@@ -11,6 +11,9 @@ from simulator.costs.pipeline.filling.jobs import Job
 from simulator.costs.pipeline.filling.policies import Candidate, Policy
 from simulator.costs.pipeline.windows import Window, Windows
 
+DUST = 1e-6
+"""Parts of a job that splits are at least this share of a round: what rounding leaves of a window is none."""
+
 
 class Placed(NamedTuple):
     """A piece of a job in a window, at work from ``start_s`` to ``end_s`` [s]: so many ``steps`` of it (0: a part of a
@@ -108,7 +111,9 @@ class Progress:
             return job.length(at, steps) if steps else 0.0, steps, at + steps == len(job.steps)
         rest = job.seconds - self._part.get((rank, number), 0.0)
         room = (room_s - (fit.switch_s if change else 0.0)) / (1.0 + fit.margin)
-        return (rest, 0, True) if fit.limit_s(room) >= rest else (max(room, 0.0), 0, False)
+        if fit.limit_s(room) >= rest:
+            return rest, 0, True
+        return (room, 0, False) if room > DUST * job.seconds else (0.0, 0, False)
 
 
 def fill(windows: Windows, jobs: Sequence[Job], policy: Policy, fit: Fit) -> Filled:

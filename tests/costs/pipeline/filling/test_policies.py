@@ -10,8 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.costs.pipeline import BW, Window, make, one_f_one_b_windows, rank_times, windows_of
-from simulator.costs.pipeline.filling import POLICIES, Candidate, Fit, Job, best_mix, drifted, fill, optimum
-from simulator.costs.pipeline.filling import is_small, measured_times
+from simulator.costs.pipeline.filling import (
+    POLICIES,
+    Candidate,
+    Fit,
+    Job,
+    best_mix,
+    drifted,
+    fill,
+    is_small,
+    measured_times,
+    optimum,
+)
 from simulator.costs.pipeline.timeline import evaluate
 from simulator.errors import ScenarioError
 
