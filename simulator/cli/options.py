@@ -44,6 +44,10 @@ Sets = Annotated[
 Variants = Annotated[
     list[str] | None, typer.Option("--variant", metavar="NAME", help="Apply a named variant of the scenario.")
 ]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", parser=named, help="Deploy what this plan says."),
+]
 Seed = Annotated[
     int | None, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Random seed, instead of the scenario's.")
 ]

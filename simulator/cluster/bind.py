@@ -15,9 +15,18 @@ def known_names() -> Known:
     return Known(devices=frozenset(catalogue.device_names()), models=models)
 
 
-def load(path: str | Path, *, sets: str | Sequence[str] = (), variants: str | Sequence[str] = ()) -> Scenario:
-    """Read a scenario file; ``sets`` are overrides ``path=value``, ``variants`` names of changes in the file."""
-    return scenario.load(Path(path), sets=_several(sets), variants=_several(variants), known=known_names())
+def load(
+    path: str | Path,
+    *,
+    sets: str | Sequence[str] = (),
+    variants: str | Sequence[str] = (),
+    plan: str | Path | None = None,
+) -> Scenario:
+    """Read a scenario file; ``sets`` are overrides ``path=value``, ``variants`` names of changes in the file.
+
+    ``plan`` is a plan file, whose deployments are used instead of the scenario's.
+    """
+    return scenario.load(Path(path), sets=_several(sets), variants=_several(variants), known=known_names(), plan=plan)
 
 
 def loads(text: str, *, sets: str | Sequence[str] = (), variants: str | Sequence[str] = ()) -> Scenario:

@@ -49,7 +49,7 @@ def simulate(
     run, whole = scenario.run, scenario
     scenario = without_tenants(whole)  # those are served, and reported, where they live
     lowered = lower(scenario)
-    warnings = _not_simulated(scenario)
+    warnings = [*scenario.source.notes, *_not_simulated(scenario)]
     if not scenario.services:
         return _jobs_alone(whole, lowered, warnings)
     choice = choose(lowered, run.engine, scenario.source.problem if engine is None else None)

@@ -16,6 +16,7 @@ from simulator.scenario.checks import Known, Parts, check
 from simulator.scenario.files import decode, read_bytes
 from simulator.scenario.nodes import Node, printable
 from simulator.scenario.overrides import Override, apply, clashes, parse_set, variant_overrides
+from simulator.scenario.planfile import ReadPlan, read_plan
 from simulator.scenario.problems import from_path, from_pydantic, worded
 from simulator.scenario.root import Scenario
 from simulator.scenario.source import Source, split_lines
@@ -28,15 +29,17 @@ def load(
     sets: Sequence[str] = (),
     variants: Sequence[str] = (),
     known: Known | None = None,
+    plan: str | os.PathLike[str] | None = None,
 ) -> Scenario:
     """Read and check a scenario file.
 
     ``sets`` are overrides ``path=value``, ``variants`` the names of variants to apply; overrides come last.
-    ``known`` holds the names in the catalogue, which are checked when given. Raises
-    :class:`~simulator.errors.ScenarioError` with every problem of the file.
+    ``plan`` is a plan file whose deployments take the place of the scenario's own. ``known`` holds the names in the
+    catalogue, which are checked when given. Raises :class:`~simulator.errors.ScenarioError` with every problem.
     """
     file = Path(path)
-    return _load(read_bytes(file), printable(str(file)), file, file.parent, sets, variants, known)
+    planned = None if plan is None else read_plan(plan)
+    return _load(read_bytes(file), printable(str(file)), file, file.parent, sets, variants, known, planned)
 
 
 def loads(
@@ -60,16 +63,18 @@ def _load(
     sets: Sequence[str],
     variants: Sequence[str],
     known: Known | None,
+    plan: ReadPlan | None = None,
 ) -> Scenario:
     text = decode(data, name)
     digest = hashlib.sha256(data).hexdigest()
     empty = Source(name, path, folder, digest, split_lines(text), Node({}, 1, 1))
     base, problems = _read(empty, text)
-    source, more = _changed(base, variants, sets)
+    source, more = _changed(base, variants, sets, plan)
     scenario, found = _validated(source, known)
     problems += more + found
     own = found if source.tree is base.tree else None
-    problems += [one for one in _unchosen(base, variants, known, own) if one not in problems]
+    if plan is None:  # a scenario that needs a plan has problems of its own
+        problems += [one for one in _unchosen(base, variants, known, own) if one not in problems]
     if problems or scenario is None:
         raise ScenarioError(problems)
     scenario._source = source
@@ -91,8 +96,10 @@ def _read(source: Source, text: str) -> tuple[Source, list[Problem]]:
     return replace(source, tree=tree.root), problems
 
 
-def _changed(base: Source, variants: Sequence[str], sets: Sequence[str]) -> tuple[Source, list[Problem]]:
-    """The source after the chosen variants and then the overrides."""
+def _changed(
+    base: Source, variants: Sequence[str], sets: Sequence[str], plan: ReadPlan | None
+) -> tuple[Source, list[Problem]]:
+    """The source after the chosen variants, the plan, and then the overrides."""
     parsed = [parse_set(text) for text in sets]
     problems = [one for one in parsed if isinstance(one, Problem)]
     overrides = [one for one in parsed if isinstance(one, Override)]
@@ -103,8 +110,12 @@ def _changed(base: Source, variants: Sequence[str], sets: Sequence[str]) -> tupl
     chosen = [(f"the variant {name!r}", variant_overrides(known[name])) for name in variants if name in known]
     problems += clashes(base, chosen) + clashes(base, [("--set", overrides)])
     source, lost = apply(base, [one for _, group in chosen for one in group])
+    source = replace(source, variants=tuple(variants), sets=tuple(sets))
+    if plan is not None:
+        source, unknown_services = plan.changed(source)
+        problems += unknown_services
     source, also_lost = apply(source, overrides)
-    return replace(source, variants=tuple(variants), sets=tuple(sets)), problems + lost + also_lost
+    return source, problems + lost + also_lost
 
 
 def _variants(source: Source) -> dict[str, Node]:

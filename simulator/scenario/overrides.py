@@ -127,6 +127,24 @@ def _check_name(entries: dict[str, Entry], one: Override, depth: int) -> None:
         raise NoSuchPath(unknown(f"name in {'.'.join(one.path[:depth])}:", name, entries))
 
 
+def placed(node: Node, file: str) -> Node:
+    """The node of another file: problems name that file, with line and column."""
+    origin = _place(node, file)
+    if isinstance(node.value, dict):
+        entries = {
+            key: Entry(replace(entry.key, origin=_place(entry.key, file)), placed(entry.value, file))
+            for key, entry in node.value.items()
+        }
+        return replace(node, value=entries, origin=origin)
+    if isinstance(node.value, list):
+        return replace(node, value=[placed(item, file) for item in node.value], origin=origin)
+    return replace(node, origin=origin)
+
+
+def _place(node: Node, file: str) -> str:
+    return f"{file}:{node.line}:{node.column}"
+
+
 def _with_origin(node: Node, origin: str) -> Node:
     if isinstance(node.value, dict):
         entries = {

@@ -38,6 +38,8 @@ class Source:
     """Names of the variants that were applied."""
     sets: tuple[str, ...] = ()
     """Overrides that were applied, ``path=value``."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the results must know of where the scenario comes from."""
 
     def file(self, name: str) -> Path:
         """A file named in the scenario; relative names are relative to the scenario."""

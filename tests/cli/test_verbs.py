@@ -125,9 +125,13 @@ class TestSimulate:
             "b=2",
             "--variant",
             "x",
+            "--plan",
+            "p.yaml",
         ]
         assert plan("simulate", "a.yaml", *options).code == 0
-        assert asked.loaded == {"path": Path("a.yaml"), "sets": ["a=1", "b=2"], "variants": ["x"]}
+        assert asked.loaded == {
+            "path": Path("a.yaml"), "sets": ["a=1", "b=2"], "variants": ["x"], "plan": Path("p.yaml")
+        }  # fmt: skip
         progress = asked.simulated.pop("progress")
         assert asked.simulated == {"seed": 5, "engine": "simpy", "replications": 4, "tables": None}
         assert progress is None  # stderr is no terminal here

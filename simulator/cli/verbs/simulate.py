@@ -36,6 +36,7 @@ def command(
         typer.Option("--replications", "-n", metavar="N|auto", help="Replications, instead of the scenario's."),
     ] = None,
     engine: options.EngineChoice = None,
+    plan: options.PlanFile = None,
     sets: options.Sets = None,
     variants: options.Variants = None,
     fmt: options.FormatChoice = None,
@@ -74,8 +75,9 @@ def command(
     if table_format is not None and folder is None:
         raise typer.BadParameter("it says how the tables of -o are written: name a folder", param_hint="--table-format")
     tables = table_format or TableFormat.CSV
-    _check_targets(folder, tables, timeline, [scenario])
-    loaded = load(scenario, sets=sets or (), variants=variants or ())
+    inputs = [scenario, *([plan] if plan is not None else [])]
+    _check_targets(folder, tables, timeline, inputs)
+    loaded = load(scenario, sets=sets or (), variants=variants or (), plan=plan)
     if folder is not None or timeline is not None:
         _check_targets(folder, tables, timeline, _files_named(loaded))
     if check and not any(_objectives(loaded)):

@@ -19,6 +19,7 @@ def command(
         list[Path],
         typer.Argument(metavar="SCENARIO", parser=options.named, help="Scenario files (YAML).", show_default=False),
     ],
+    plan: options.PlanFile = None,
     sets: options.Sets = None,
     variants: options.Variants = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
@@ -33,7 +34,7 @@ def command(
     found = []
     for file in files:
         try:
-            lower(load(file, sets=sets or (), variants=variants or ()))
+            lower(load(file, sets=sets or (), variants=variants or (), plan=plan))
         except ScenarioError as error:
             found.append({"file": str(file), "ok": False, "problems": [asdict(item) for item in error.problems]})
             if not as_json:
