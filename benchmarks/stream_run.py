@@ -21,7 +21,7 @@ from simulator.costs.streaming import StreamingLaw
 ASKED = 0.10
 GROUPS = (1, 2, 4, 8, 16)
 SHAPES = ("training:6x1024@8", "inference:6x1024@16")
-EFFORT = Effort(rounds=25, calls=3, limit_s=180.0)
+EFFORT = Effort(rounds=25, calls=3, limit_s=240.0)
 
 
 @dataclass(frozen=True)

@@ -81,3 +81,32 @@ def test_what_cannot_be_met(arguments: list[str], message: str, capsys: pytest.C
     assert said.out == ""
     assert message in " ".join(said.err.replace("│", " ").split())
     assert "Traceback" not in said.err
+
+
+def test_measured_on_the_spot_and_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --backend and --batch the kind has its own: NumPy, and groups instead of batch sizes."""
+    target = tmp_path / "steps.csv"
+    measure = ["calibrate", "measure", "--kind", "stream", "net=training:3x32@2", "--variant", "fp32"]
+    quick = ["--device", "cpu", "--rounds", "1", "--calls", "1", "-o", str(target)]
+    assert run([*measure, *quick]) == 0
+    said = capsys.readouterr()
+    head, *lines = said.out.splitlines()
+    assert head.split() == ["ms", "by", "group", "1", "2", "4", "8", "16"]
+    assert lines[0].startswith("  net fp32, with reads")
+    assert lines[1].startswith("  net fp32, compute alone")
+    assert "net fp32: 4 loads and 0.01638 MB a step from " in " ".join(said.out.split())
+    assert "clock wall" in said.out
+    with target.open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["group"] for row in rows] == [size for size in ("1", "2", "4", "8", "16") for _ in range(2)]
+    assert run(["calibrate", "fit", str(target), "--kind", "streaming", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["groups"][0]["rows"] == 10
+
+
+def test_streams_are_not_measured_by_other_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime")
+    arguments = ["--kind", "stream", "training:2x8@1", "--backend", "onnxruntime", "--device", "cpu"]
+    assert run(["calibrate", "measure", *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "computed by numpy, not by onnxruntime" in said.err

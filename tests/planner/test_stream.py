@@ -49,7 +49,7 @@ def test_every_row_is_the_step() -> None:
         assert one.layer_loads == 2 * 5 - 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.floats(0.2, 30.0), st.integers(1, 60), st.integers(300, 3000), st.sampled_from(["", ", spill: true"]))
 def test_recommended_is_what_exhaustive_search_finds(item_ms: float, weights: int, memory: int, rest: str) -> None:
     found = made(item_ms, weights, memory, rest)

@@ -371,7 +371,7 @@ def check_stream_service(runs: Variants) -> None:
 
 
 def filled(runs: Variants) -> dict[str | None, dict[str, Any]]:
-    """What became of the idle windows of the only training, by variant; the training is not delayed beyond its budget."""
+    """What became of the idle windows of the only training, by variant; its slowdown is within the budget."""
     found = {}
     for variant, run in runs.items():
         (training,) = run["trainings"].values()

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from simulator.calibration.folds import batch_folds
 from simulator.calibration.result import Calibration, GroupFit, Worst
 from simulator.calibration.rows import Rows
-from simulator.calibration.streaming.models import Names, fit_figures, law_of, predict, variants
+from simulator.calibration.streaming.models import Names, fit_figures, flat, law_of, predict, variants
 from simulator.calibration.streaming.table import Steps, Table, read_table
 
 Floats = NDArray[np.float64]
 BETTER = 0.9
 """A law that comes later in the order of preference must lower the held-out error by at least a tenth."""
+NEAR = 0.01
+"""A law that is within 1 % of its rows fits them: rounds of one step differ by as much."""
 
 
 def fit_streaming(rows: Rows, folds: int) -> Calibration:
@@ -61,7 +63,11 @@ def _group_fit(rows: Rows, table: Table, steps: Steps, folds: int) -> GroupFit:
 
 
 def _chosen(steps: Steps, folds: int) -> tuple[Names, Floats]:
-    """The variant of least held-out error, the first of those that are near; the first where none can be held out."""
+    """The variant of least held-out error, the first of those that are near; the first where none can be held out.
+
+    One of no more figures must also fit the rows better than the one before it, and that by more than rounds differ:
+    few rows held out say little of which of two such laws is right.
+    """
     tried = [(names, _held_out(steps, names, folds)) for names in variants(steps)]
     scored = [(names, out, _error(steps, out)) for names, out in tried if np.isfinite(out).any()]
     widest = max((int(np.isfinite(out).sum()) for _, out, _ in scored), default=0)
@@ -70,9 +76,14 @@ def _chosen(steps: Steps, folds: int) -> tuple[Names, Floats]:
         return tried[0]
     best = scored[0]
     for one in scored[1:]:
-        if one[2] < BETTER * best[2]:
+        if one[2] < BETTER * best[2] and (len(one[0]) > len(best[0]) or _fits_better(steps, one[0], best[0])):
             best = one
     return best[0], best[1]
+
+
+def _fits_better(steps: Steps, names: Names, than: Names) -> bool:
+    mine, other = (_error(steps, predict(steps, fit_figures(steps, one))) for one in (names, than))
+    return other > NEAR and mine < BETTER * other
 
 
 def _held_out(steps: Steps, names: Names, folds: int) -> Floats:
@@ -99,7 +110,9 @@ def _worst(rows: Rows, steps: Steps, out: Floats, errors: Floats, asked: NDArray
 
 def _note(steps: Steps, hidden: bool, unknown: bool) -> str | None:
     told = []
-    if hidden:
+    if flat(steps):
+        told.append("no row is longer than its transfers: the compute is not told, measure a larger group")
+    elif hidden:
         told.append("no row is longer than its compute: the bandwidth is not told, measure a smaller group")
     if unknown:
         sizes = len(np.unique(steps.items))

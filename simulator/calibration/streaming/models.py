@@ -37,12 +37,20 @@ class Figures:
     constant: float
 
 
+def flat(steps: Steps) -> bool:
+    """Whether steps of other sizes take as long as rounds of one: the transfers bind in all, and hide the compute."""
+    wide = float(steps.items.max()) > (1.0 + DISTURBED) * float(steps.items.min())
+    return wide and bool(steps.reads.all()) and bool(steps.seconds.max() <= (1.0 + DISTURBED) * steps.seconds.min())
+
+
 def variants(steps: Steps) -> list[Names]:
-    """Variants that have at most as many figures as the rows have different points."""
+    """Variants that have at most as many figures as the rows have different points; of flat rows only the transfers."""
     points = len(np.unique(np.column_stack([steps.items, steps.reads, steps.copies]), axis=0))
     loading = np.column_stack([steps.step_bytes, steps.copies])[steps.reads]
     apart = len(loading) > 0 and np.linalg.matrix_rank(loading / np.maximum(loading.max(axis=0), 1e-300)) == 2
     moves = bool(len(loading)) and bool((loading[:, 0] > 0.0).all())
+    if moves and flat(steps):
+        return [VARIANTS[0]]
     possible = [
         names
         for names in VARIANTS

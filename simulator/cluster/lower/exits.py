@@ -102,16 +102,22 @@ class ModelExits:
             raise ScenarioError(self.costs.scenario.source.problem(here, message))
         return self.accuracy_full
 
-    def right_answers(self, portions: Sequence[Sequence[Served]]) -> tuple[Floats | None, set[str]]:
+    def right_answers(
+        self, portions: Sequence[Sequence[Served]], whole: bool = False
+    ) -> tuple[Floats | None, set[str]]:
         """Expected correctness of answers by (row, layer) with these portions, and formats of unknown cost.
 
-        None where nothing is known of right answers.
+        None where nothing is known of right answers. ``whole``: all requests run to the end, so that the accuracy of
+        the whole model says all there is to know where the rows say nothing.
         """
         full, loss = self._full, self._loss
         right = None if self.lowered is None or self.told is not None else self.lowered.correct
         if right is None and full is not None:
             right = np.full((1, self.layers), np.nan)
             right[0, -1] = full
+        elif right is not None and full is not None and whole and np.isnan(right[:, -1]).any():
+            right = right.copy()
+            right[:, -1] = full
         if right is None or np.isnan(right).all():
             return right, set()
         unknown = untold(loss, portions)

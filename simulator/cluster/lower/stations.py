@@ -264,7 +264,7 @@ class StationBuilder:
             for place in range(len(_first(group))):
                 members = [(float(count[key]), kind[place]) for key, kind in group.items()]
                 portions.append([(weight, p, self.costs.formats(p)) for weight, p in members])
-        right, unknown = self.exits.right_answers(portions)
+        right, unknown = self.exits.right_answers(portions, whole=not self.exits.active(window.deployment))
         if unknown:
             self.warnings.append(
                 f"service {self.service}: its accuracy does not count what {spoken(unknown)} costs, which "

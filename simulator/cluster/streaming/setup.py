@@ -61,7 +61,8 @@ def setup_of(scenario: Scenario, name: str, pools: Mapping[str, Hardware], devic
     pool = pools[written.pool]
     costs = ModelCosts(scenario, written.model, scenario.models[written.model])
     layers, warnings = _layers(scenario, name, costs, pool)
-    streamed = _Placed(scenario, name)(lambda: _streamed(written, server, layers))
+    output = written.microbatch * costs.output_bytes(len(costs.names) - 1, written.precision)
+    streamed = _Placed(scenario, name)(lambda: _streamed(written, server, layers, output))
     link = at_share(streamed, devices, server.bandwidth) if server.shared else streamed.link
     memory = pool.memory_bytes * pool.pool.devices_per_replica
     pick = _picked(scenario, name, replace(streamed, link=link), memory)
@@ -146,7 +147,7 @@ def _warnings(costs: ModelCosts, name: str, written: Stream, pool: Hardware, bey
     return tuple(found)
 
 
-def _streamed(written: Stream, server: ParameterServer, layers: tuple[Layer, ...]) -> Streamed:
+def _streamed(written: Stream, server: ParameterServer, layers: tuple[Layer, ...], output: float) -> Streamed:
     link = link_of(server, math.inf if written.bandwidth is None else written.bandwidth)
     storage = written.storage
     return Streamed(
@@ -160,6 +161,7 @@ def _streamed(written: Stream, server: ParameterServer, layers: tuple[Layer, ...
         host_slots=2 if storage is None else storage.slots,
         server=Server(written.optimizer.bytes_per_parameter, server.memory, written.optimizer.rate),
         work_bytes=written.work,
+        output_bytes=output,
     )
 
 

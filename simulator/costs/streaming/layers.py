@@ -11,7 +11,7 @@ from simulator.costs.streaming.checks import require
 from simulator.errors import Problem, ScenarioError
 
 FULL_BYTES = PRECISIONS["fp16"].weight_bytes
-"""Bytes of a weight that is not quantized, and of its gradient."""
+"""Bytes of a weight that is not quantized, and of its gradient unless weights are wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ def layer_of(
     >>> layer = layer_of(1e6, 0.001, precision="int4", dequantize_s=0.0002, frozen=True)
     >>> layer.weight_bytes, layer.backward_s, layer.unpacked_bytes, layer.gradient_bytes
     (500000.0, 0.002, 2000000.0, 0.0)
+    >>> layer_of(1e6, 0.001, precision="fp32").gradient_bytes
+    4000000.0
     """
     if precision not in PRECISIONS:
         raise ScenarioError(
@@ -83,7 +85,7 @@ def layer_of(
         forward_s=forward_s,
         backward_s=passes * forward_s,
         activation_bytes=activation_bytes,
-        gradient_bytes=0.0 if frozen else parameters * FULL_BYTES,
+        gradient_bytes=0.0 if frozen else parameters * max(width, FULL_BYTES),
         parameters=parameters,
         visit_s=dequantize_s,
         unpacked_bytes=parameters * FULL_BYTES if width < FULL_BYTES else 0.0,

@@ -18,29 +18,36 @@ Floats = NDArray[np.float64]
 def fixed_bytes(streamed: Streamed) -> float:
     """Device bytes that do not depend on the group [B].
 
-    The largest run of layers that fill the slots; unpacked weights of one layer; in training two gradients (one is
-    summed while the other leaves); the working set of one microbatch.
+    The layers that fill the slots at once; unpacked weights of one layer; in training two gradients (one is summed
+    while the other leaves); the working set of one microbatch.
     """
     layers = streamed.layers
-    held = _widest([layer.weight_bytes for layer in layers if layer.weight_bytes > 0.0], streamed.slots)
-    gradients = _widest([layer.gradient_bytes for layer in layers], BUFFERS) if streamed.training else 0.0
-    return held + max(layer.unpacked_bytes for layer in layers) + gradients + streamed.work_bytes
+    sent = [layer.gradient_bytes for layer in layers if layer.gradient_bytes > 0.0]
+    gradients = _widest(sent, BUFFERS) if streamed.training else 0.0
+    return _held(streamed) + max(layer.unpacked_bytes for layer in layers) + gradients + streamed.work_bytes
 
 
 def group_bytes(streamed: Streamed) -> float:
     """Device bytes for each microbatch of a group [B].
 
-    Inference: input and output of a layer. Training, inputs kept: those of all layers, and one output. Spilled: as
-    many inputs as there are slots (at least two: one in use, one leaving), and one output; so their number does not
-    depend on the number of layers.
+    Inference: input and output of a layer. Training, inputs kept: those of all layers, and one output. Spilled: on the
+    way forward the inputs that stay (of layers that are not loaded again), two more (one in use, one leaving) and one
+    output; on the way back as many inputs as there are slots and one gradient. So their number does not depend on the
+    number of layers, unless some have no weights: those are never loaded, and their inputs stay.
     """
     inputs = [layer.activation_bytes for layer in streamed.layers]
-    widest = max(inputs)
+    output = inputs[-1] if streamed.output_bytes is None else streamed.output_bytes
     if not streamed.training:
-        return 2.0 * widest
-    if streamed.spilled:
-        return (max(streamed.slots, BUFFERS) + 1) * widest
-    return sum(inputs) + widest
+        return _widest([*inputs, output], 2)
+    widest = max(*inputs, output)
+    if not streamed.spilled:
+        return sum(inputs) + widest
+    again = streamed.reloaded
+    weightless = sum(size for size, layer in zip(inputs, streamed.layers) if layer.weight_bytes <= 0.0)
+    staying = sum(size for size, back in zip(inputs, again) if not back) - weightless
+    forward = staying + _widest([size for size, back in zip(inputs, again) if back], BUFFERS)
+    loaded = [size for size, layer in zip(inputs, streamed.layers) if layer.weight_bytes > 0.0]
+    return weightless + max(forward, _widest(loaded, streamed.slots)) + widest
 
 
 def device_bytes(streamed: Streamed, group: ArrayLike) -> Floats:
@@ -102,8 +109,25 @@ def _state_bytes(streamed: Streamed, layer: Layer) -> float:
     return layer.weight_bytes
 
 
+def _held(streamed: Streamed) -> float:
+    """Most weights that are on the device at once: a load waits until only ``slots - 1`` before it are not released.
+
+    A layer that is loaded again at the turn may be there twice, if it still computes in the slot of its forward visit.
+    """
+    weights = [layer.weight_bytes for layer in streamed.layers]
+    loads = [size for size in weights if size > 0.0]
+    released = loads
+    if streamed.training:
+        again = [size for size, back in zip(weights, streamed.reloaded) if back]
+        loads, released = loads + again[::-1], again + loads[::-1]
+    there = np.cumsum([0.0, *loads])
+    gone = np.cumsum([0.0, *released])
+    last = np.arange(len(loads) + 1)
+    return float(np.max(there - gone[np.maximum(last - streamed.slots, 0)]))
+
+
 def _widest(sizes: Sequence[float], count: int) -> float:
-    """Largest sum of ``count`` neighbours: forward and backward, the layers on the device stand side by side."""
+    """Largest sum of ``count`` neighbours."""
     total = np.concatenate([[0.0], np.cumsum(np.asarray(sizes, dtype=np.float64))])
     width = min(count, len(sizes))
     return float(np.max(total[width:] - total[: len(total) - width])) if width else 0.0

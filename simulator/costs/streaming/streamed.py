@@ -46,7 +46,8 @@ class Streamed:
     backward and are not loaded again (None: as many as there are slots; a runtime that frees each layer at once: 1 or
     0); ``spilled``: inputs that the backward pass needs wait at the server, not on the device; ``storage``: the link
     on which weights first reach the server, with ``host_slots`` layers of room there; ``work_bytes``: what the
-    computation of one microbatch in one layer needs beside [B].
+    computation of one microbatch in one layer needs beside [B]; ``output_bytes``: of the last layer for a microbatch
+    [B], None: as large as its input.
     """
 
     layers: tuple[Layer, ...]
@@ -59,10 +60,11 @@ class Streamed:
     host_slots: int = BUFFERS
     server: Server = Server()
     work_bytes: float = 0.0
+    output_bytes: float | None = None
 
     def __post_init__(self) -> None:
         require_count("streamed model", 1, layers=len(self.layers), slots=self.slots, host_slots=self.host_slots)
-        require("streamed model", work_bytes=self.work_bytes)
+        require("streamed model", work_bytes=self.work_bytes, output_bytes=self.output_bytes or 0.0)
         if self.kept is not None and not 0 <= self.kept <= self.slots:
             message = f"layers kept at the turn must be from 0 to the slots ({self.slots}), got {self.kept}"
             raise ScenarioError(Problem(message, path="kept"))

@@ -17,6 +17,7 @@ from simulator.cluster.lower.portions import steps_of, transfer_of
 from simulator.costs.early_exit import reach
 from simulator.costs.early_exit.sources import ExitSource
 from simulator.errors import Problem, ScenarioError
+from simulator.planner.exits.formats import precision_on
 from simulator.planner.exits.rows import run_weights, unequal
 from simulator.planner.exits.whose import chosen_service, devices_for
 from simulator.planner.split import DeviceType, ExitModel, Exits, ExitsByCuts, Limits, SplitProblem
@@ -91,9 +92,7 @@ def exit_case(
     size = (
         batch if batch is not None else max(portion.batch for _, window in spec.timeline for portion in window.portions)
     )
-    precision = {
-        portion.pool: portion.precision for _, window in spec.timeline[::-1] for portion in window.portions[::-1]
-    }
+    precision = {pool: precision_on(pool, costs, spec.timeline) for pool in counts}
     hardware = {pool: found for pool, found in pools_of(alone).items() if pool in counts}
     largest = max(LARGEST_BATCH, size)
     whole = {pool: _whole(scenario, name, costs, pool, largest, precision[pool]) for pool in counts}
@@ -102,7 +101,7 @@ def exit_case(
     try:
         problem = SplitProblem(
             types,
-            _exits(source, weights),
+            _exits(source, _right(costs, counts, whole), weights),
             _limits(scenario, spec),
             overlap=network is not None and network.overlap,
             weight_bytes=_weights(costs, whole[next(iter(counts))]),
@@ -142,18 +141,26 @@ def _source(costs: ModelCosts) -> ExitSource:
     return source
 
 
-def _exits(source: ExitSource, weights: Floats) -> ExitModel:
+def _right(costs: ModelCosts, counts: Mapping[str, int], whole: Mapping[str, Portion]) -> Floats:
+    """Expected correctness by (row, layer), less what number formats cost; those of several pools by their devices."""
+    kinds = [(float(counts[pool]), portion, costs.formats(portion)) for pool, portion in whole.items()]
+    right, _ = ModelExits(costs).right_answers([kinds])
+    assert right is not None
+    return right
+
+
+def _exits(source: ExitSource, correct: Floats, weights: Floats) -> ExitModel:
     """Rows where each ramp answers by itself; under patience it depends on the ramps that run before it."""
     if source.rule is None or source.rule.get("patience") is None:
         fired = source.fires(source.ramps)
         # no ramp, no answer: NaN there would only say so again
-        right = np.where(fired.any(axis=0) | ~np.isnan(source.correct), source.correct, 0.0)
+        right = np.where(fired.any(axis=0) | ~np.isnan(correct), correct, 0.0)
         return Exits(fired, right, unequal(weights), source.ramps)
 
     def look(cuts: tuple[int, ...]) -> tuple[Floats, float]:
         leave = exit_layers(source.fires(cuts))
         share = reach(leave, source.layers, unequal(weights))
-        right = source.correct[np.arange(len(leave)), leave - 1]
+        right = correct[np.arange(len(leave)), leave - 1]
         return share[list(cuts)], float(weights @ right)
 
     return ExitsByCuts(source.layers, source.ramps, look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,4 +74,4 @@ def check_places(filler: Filler, executor: Executor) -> None:
     for device, busy in enumerate(ops):
         pieces = [(ran.start_s, ran.end_s) for ran in filler.ran if ran.device == device]
         together = sorted([*(span for span in busy if span[1] > span[0]), *pieces])
-        assert all(one[1] <= two[0] for one, two in zip(together, together[1:]))
+        assert all(one[1] <= two[0] for one, two in pairwise(together))

@@ -121,7 +121,7 @@ def test_a_preemptible_piece_never_delays_but_by_the_switch():
 @pytest.mark.parametrize("factor", [0.6, 1.5])
 def test_windows_that_are_wrong_are_computed_anew(factor):
     """The filler believes times that are not those of the training; after one iteration it knows better."""
-    setup, plan = planned({"jobs": [JOBS[0]]}, iterations=12)
+    setup, _ = planned({"jobs": [JOBS[0]]}, iterations=12)
     believed = rank_times(setup.schedule, factor, factor, factor)
     clock = Clock()
     rules = Rules(Fit(), budget=10.0, band=0.1)

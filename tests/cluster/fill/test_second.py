@@ -76,7 +76,8 @@ def test_no_second_instance_beats_its_bound(main, stages, rounds, second_rounds,
     try:
         filler, executor, _, figures = run(fill, pipeline=pipeline, times=times, iterations=16)
     except ScenarioError as error:
-        assert "longest idle window" in str(error)
+        if "longest idle window" not in str(error):
+            raise
         return
     found = figures["second"]
     assert found["utilization"] <= found["bound"] + 1e-6
@@ -85,7 +86,7 @@ def test_no_second_instance_beats_its_bound(main, stages, rounds, second_rounds,
 
 
 def test_ops_run_in_the_order_of_their_inputs_and_all_of_them():
-    filler, executor, *_ = run({"same": True, "microbatches": 5}, pipeline={"schedule": "zb-h1"}, iterations=10)
+    filler, *_ = run({"same": True, "microbatches": 5}, pipeline={"schedule": "zb-h1"}, iterations=10)
     assert isinstance(filler, SecondFiller)
     graph = filler.second.graph
     work = sum(ran.work_s for ran in filler.ran)

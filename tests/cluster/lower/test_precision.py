@@ -269,6 +269,14 @@ def test_exit_rows_keep_their_share_by_the_layer_of_the_answer(tmp_path: Path) -
         assert set(zip(leave.tolist(), right.tolist())) == {(1, 0.95), (1, 0.0), (3, made.correct[1, 2])}
 
 
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_full_accuracy_counts_where_nobody_exits_early(engine: str) -> None:
+    """A profile says nothing of right answers: without exits all are those of the whole model, with exits some are."""
+    model = {"ramps": {"after": "all"}, "exits": {"profile": [0.3, 0.2, 0.1]}, "accuracy": LOSS}
+    assert accuracy(two_layers("int8", model=model), engine)[0] == pytest.approx(0.9 - 0.09)
+    assert accuracy(two_layers("int8", model=model, exit_mode="compact"), engine)[0] is None
+
+
 def test_full_accuracy_is_said_once_and_only_where_it_is_not_known(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"models\.m\.accuracy: needs `full`"):
         lowered(two_layers("int8", model={"accuracy": {"loss": {"int8": "1%"}}}))

@@ -36,13 +36,39 @@ def device(model: Streamed, k: int) -> float:
     def neighbours(sizes: list[float], count: int) -> float:
         return max(sum(sizes[start : start + count]) for start in range(max(1, len(sizes) - count + 1)))
 
-    weights = [layer.weight_bytes for layer in model.layers if layer.weight_bytes > 0] or [0.0]
-    gradients = neighbours([layer.gradient_bytes for layer in model.layers], 2) if model.training else 0.0
-    inputs = [layer.activation_bytes for layer in model.layers]
-    held = sum(inputs) + max(inputs) if not model.spilled else (max(2, model.slots) + 1) * max(inputs)
+    gradients = [layer.gradient_bytes for layer in model.layers if layer.gradient_bytes > 0] or [0.0]
     unpacked = max(layer.unpacked_bytes for layer in model.layers)
-    per = held if model.training else 2 * max(inputs)
-    return neighbours(weights, model.slots) + unpacked + gradients + model.work_bytes + k * per
+    beside = unpacked + model.work_bytes + (neighbours(gradients, 2) if model.training else 0.0)
+    return slots_of(model) + beside + k * inputs_of(model, neighbours)
+
+
+def slots_of(model: Streamed) -> float:
+    """Load one after another; give back the oldest that may go when no slot is free."""
+    loads, gone = [], []
+    for visit in model.visits(1):
+        size = model.layers[visit.layer].weight_bytes
+        loads += [size] if visit.load_s else []
+        gone += [size] if visit.releases and size > 0 else []
+    most = there = 0.0
+    for number, size in enumerate(loads):
+        there += size - (gone[number - model.slots] if number >= model.slots else 0.0)
+        most = max(most, there)
+    return most
+
+
+def inputs_of(model: Streamed, neighbours: Callable[[list[float], int], float]) -> float:
+    """Of one microbatch, the last layer's output as large as its input."""
+    inputs = [layer.activation_bytes for layer in model.layers]
+    if not model.training:
+        return neighbours([*inputs, inputs[-1]], 2)
+    if not model.spilled:
+        return sum(inputs) + max(inputs)
+    again = [i for i, back in enumerate(model.reloaded) if back]
+    light = sum(inputs[i] for i, layer in enumerate(model.layers) if not layer.weight_bytes)
+    kept = sum(inputs[i] for i, layer in enumerate(model.layers) if layer.weight_bytes and i not in again)
+    forward = kept + neighbours([inputs[i] for i in again] or [0.0], 2)
+    loaded = [inputs[i] for i, layer in enumerate(model.layers) if layer.weight_bytes] or [0.0]
+    return light + max(forward, neighbours(loaded, model.slots)) + max(inputs)
 
 
 def exhaustive(models: list[Streamed], memory: float, slack: float) -> tuple[bool, int] | None:

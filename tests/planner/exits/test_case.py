@@ -55,6 +55,60 @@ def test_the_simulation_sees_the_exits_of_the_plan(after: str, rule: str) -> Non
             assert [survival[cut] for cut in plan.cuts] == pytest.approx(plan.survival[1:]), name
 
 
+INT8: Node = {"by_precision": {"fp16": "10ms", "int8": "6ms"}}
+
+
+@pytest.mark.parametrize(
+    ("precisions", "times"),
+    [
+        (["int8", "fp16"], [6, 6, 10, 10]),
+        (["fp16", "int8"], [10, 10, 6, 6]),
+        ([{"1": "int8", "2": "fp16"}, {"3-4": "int8"}], [6, 10, 6, 6]),
+        ([{"1-3": "int8", "4": "fp16"}, "fp16"], [6, 6, 6, 10]),
+        (["int8", {"1-2": "fp16", "3-4": "int8"}], [6, 6, 6, 6]),
+    ],
+)
+def test_every_layer_keeps_the_precision_of_its_portion(precisions: list[Any], times: list[int]) -> None:
+    portions = [
+        {"layers": layers, "pool": "gpu", "replicas": 1, "batch": 4, "precision": precision}
+        for layers, precision in zip(("1-2", "3-4"), precisions)
+    ]
+    layers = {"layers": [{"name": "l", "repeat": 4, "time": INT8}]}
+    case = exit_case(written(layers, {"deployment": {"portions": portions}}))
+    assert case.problem.devices[0].layer_s[:, 4].tolist() == pytest.approx([time / 1000 for time in times])
+    for plan in plans(case).values():
+        (service,) = lower(deployed(case, plan)).services
+        assert service.stations
+
+
+def test_a_layer_that_a_pool_does_not_run_has_the_precision_of_the_pool() -> None:
+    pools = {name: {"device": "v100-16gb", "count": 2} for name in ("gpu", "other")}
+    layers = {"layers": [{"name": "l", "repeat": 4, "time": INT8}]}
+    portions = [
+        {"layers": "1-2", "pool": "gpu", "replicas": 1, "precision": "int8"},
+        {"layers": "3-4", "pool": "other", "replicas": 1, "precision": {"3": "fp16", "4": "int8"}},
+    ]
+    case = exit_case(written(layers, {"deployment": {"portions": portions}}, cluster={"pools": pools}))
+    found = {one.name: (1000 * one.layer_s[:, 1]).tolist() for one in case.problem.devices}
+    assert found["gpu"] == pytest.approx([6, 6, 6, 6])
+    assert found["other"] == pytest.approx([6, 6, 10, 6])
+
+
+def test_accuracy_counts_what_number_formats_cost() -> None:
+    """Two of twelve layers have 8 bits, which would lose a tenth together; every request runs through these two."""
+    sets = ["models.bert.accuracy={loss: {int8: 10%}}"]
+    plain, lossy = (
+        plans(exit_case(load(E3, sets=[*sets, f"services.sentiment.deployment.portions.0.precision={name}"])))
+        for name in ("fp16", "int8")
+    )
+    full = plain["none"].accuracy
+    assert lossy["none"].accuracy == pytest.approx(full - 0.1 * 2 / 12)
+    same = [name for name in plain if plain[name].ramps == lossy[name].ramps]
+    assert len(same) > 1
+    for name in same:
+        assert lossy[name].accuracy == pytest.approx(plain[name].accuracy * (1 - 0.1 * 2 / 12 / full)), name
+
+
 def test_exits_that_say_nothing_of_their_layers() -> None:
     """The table's exits are the ramps: with fewer ramps they are named, in a mix too."""
     for path in (E3, DRIFT):

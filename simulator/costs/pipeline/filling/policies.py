@@ -8,8 +8,10 @@ from typing import NamedTuple, Protocol
 
 from simulator.costs.pipeline.filling.fit import Fit
 
-MOST_NODES = 20_000
+MOST_NODES = 2_000
 """Mixes that are looked at for one window; beyond it the best so far is taken."""
+FAR = 20.0
+"""Windows longer than so many of the longest pieces: which piece goes first decides nothing there."""
 
 
 class Candidate(NamedTuple):
@@ -70,6 +72,8 @@ class Utilization:
 
     def choose(self, candidates: Sequence[Candidate], room_s: float, fit: Fit) -> Candidate:
         """The first piece of the best mix."""
+        if room_s > FAR * max(one.seconds for one in candidates):
+            return min(candidates, key=lambda one: (one.change, -one.seconds))
         mix = best_mix(candidates, room_s, fit)
         taken = [one for one, count in zip(candidates, mix) if count]
         return min(taken, key=lambda one: (one.change, -one.seconds))

@@ -145,7 +145,7 @@ def test_pieces_that_divide_the_windows_leave_nothing(share):
     assert all(piece.end_s <= windows[piece.window].end_s for piece in filled.pieces)
 
 
-@pytest.mark.parametrize(("backward", "share"), [(1.0, 0.75), (2.0, 5 / 6)])
+@pytest.mark.parametrize(("backward", "share"), [(1.5, 0.8), (2.0, 5 / 6)])
 def test_pieces_longer_than_a_forward_reach_the_contiguous_share_of_1f1b(backward, share):
     """1 - F / (2 (F + B)) of the idle time lies in windows longer than a forward, on average over stages."""
     windows = one_f_one_b_windows(8, 8, 1.0, backward, iterations=3)
