@@ -189,7 +189,7 @@ def _group_fit(
         mape_in_sample=float(np.mean(np.abs(fitted / times - 1))),
         mape=float(np.mean(np.abs(errors[asked]))) if asked.any() else None,
         worst=worst,
-        span=(float(batches.min()), float(batches.max())) if meaning.kind == "batch" else None,
+        span=(float(batches.min()), float(batches.max())),
         note=None if asked.any() else _why_not(meaning, sizes),
     )
 

@@ -37,7 +37,7 @@ class GroupFit:
     """The law of one group. Errors are mean absolute relative errors as shares (0.05 is 5 %).
 
     ``mape`` is measured on held-out rows only; None when there were too few, and ``note`` says so. ``span``
-    is the smallest and the largest batch measured (None for matrix products).
+    is the smallest and the largest batch measured (m of matrix products).
     """
 
     group: Mapping[str, str]

@@ -71,9 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run ``plan`` and return its exit code; messages go to stderr."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without µ gets ?, not a traceback
+    for standard in (sys.stdout, sys.stderr):
+        if hasattr(standard, "reconfigure"):
+            standard.reconfigure(errors="replace")  # a terminal without µ gets ?, not a traceback
     try:
         code = int(app(args=list(arguments), prog_name="plan", standalone_mode=False) or DONE)
     except (KeyboardInterrupt, typer.Abort):

@@ -2,6 +2,6 @@
 
 from simulator.cluster.bind import load, loads
 from simulator.cluster.evaluate import Candidate, Evaluation, evaluate
-from simulator.cluster.simulate import simulate
+from simulator.cluster.simulate import check, simulate
 
-__all__ = ["Candidate", "Evaluation", "evaluate", "load", "loads", "simulate"]
+__all__ = ["Candidate", "Evaluation", "check", "evaluate", "load", "loads", "simulate"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from simulator.cluster.autoscaler import start_autoscalers
 from simulator.cluster.build import build_stations
 from simulator.cluster.clock import COMPLETION, INFINITY, TRANSFER, Clock, Key
 from simulator.cluster.closed import Clients
@@ -65,6 +66,7 @@ class Engine:
         self.replicas: list[Replica] = []
         for table in self.tables:
             build_stations(self, table)
+            start_autoscalers(self, table)
             start_windows(self, table)
             if table.draws.closed:
                 table.clients = Clients(self, table, lowered.duration_s)

@@ -64,6 +64,8 @@ def missing_feature(lowered: Lowered) -> str | None:
         return f"more than {MOST_SERVICES:,} services"
     if any(service.twin is not None for service in lowered.services):
         return "a twin beside a service"
+    if any(deployment.scaling for service in lowered.services for deployment in service.deployments):
+        return "an autoscaler"
     for service in lowered.services:
         if isinstance(service.workload, Closed) and service.exits and not _by_numbers_alone(service.exits.rows):
             return "exit rows that follow an order or a mix in a closed load"

@@ -42,6 +42,7 @@ def _fail(engine: Engine, replica: Replica) -> None:
     now = engine.clock.now
     batches = [*replica.under_way, *([replica.batch] if replica.batch else [])]
     replica.state = State.DOWN
+    replica.failed = now
     replica.line.forget(replica.number)
     replica.batch = None
     replica.under_way = []
@@ -127,6 +128,7 @@ def _put_back(engine: Engine, replica: Replica, taken: Taken) -> None:
 
 def _repair(engine: Engine, replica: Replica) -> None:
     replica.state = State.IDLE
+    replica.lost += engine.clock.now - replica.failed
     replica.station.refresh_open_lines()
     replica.line.gain(replica.number)
     engine.touch(replica.line)

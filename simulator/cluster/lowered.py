@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from simulator.costs.early_exit import RowSource
 from simulator.results.record import PoolInfo, PortionInfo, ServiceInfo
 from simulator.scenario import Workload
+from simulator.scenario.autoscale import Autoscale
 
 MOST_INSIDE = 1 << 24
 """Requests inside at one time of a run that keeps no tables; each takes about 350 bytes."""
@@ -87,6 +88,15 @@ class Transfer:
     link: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Limits of an autoscaled number of replicas, and the rule that it follows within them."""
+
+    least: int
+    most: int
+    rule: Autoscale
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Deployment:
     """What serves the requests that arrive from ``from_s`` on."""
@@ -107,6 +117,21 @@ class Deployment:
     correct: Floats | None
     """Expected correctness of an answer that leaves after each layer, shape (rows, layers): what is known of it (NaN:
     nothing) less what the number formats cost; None where nothing is known of any."""
+    scaling: tuple[tuple[Scaling | None, ...], ...] = ()
+    """Autoscaler of each station by kind, None where the number of replicas stands; empty where there is none."""
+
+    @property
+    def most(self) -> tuple[tuple[int, ...], ...]:
+        """Most replicas of each station by kind: as asked, or as many as its autoscaler may add."""
+        if not self.scaling:
+            return self.replicas
+        pairs = (zip(counts, scaled) for counts, scaled in zip(self.replicas, self.scaling))
+        return tuple(tuple(n if one is None else one.most for n, one in pair) for pair in pairs)
+
+    def of(self, station: int, kind: int) -> tuple[Scaling | None, int]:
+        """Autoscaler and written number of replicas of a kind of one of the stations."""
+        place = self.stations.index(station)
+        return self.scaling[place][kind] if self.scaling else None, self.replicas[place][kind]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +175,17 @@ class Service:
     deployments: tuple[Deployment, ...]
     twin: Twin | None = None
     """A second network that gets every request too."""
+
+    @property
+    def autoscaled(self) -> frozenset[tuple[int, int]]:
+        """(station, kind) of replicas that an autoscaler adds and removes in any deployment."""
+        return frozenset(
+            (index, kind)
+            for deployment in self.deployments
+            for index, scaled in zip(deployment.stations, deployment.scaling)
+            for kind, one in enumerate(scaled)
+            if one is not None
+        )
 
     def right_answers(self, deployment: Ints, row: Ints, layer: Ints) -> Floats:
         """Expected correctness of answers by deployment, exit row, and layer (from 0) after which they leave."""

@@ -67,6 +67,10 @@ class Pools:
         self._wanted[pool].append((station, kind))
         self._serve(pool)
 
+    def wished(self, station: Station, kind: int) -> int:
+        """How many replicas of this kind wait for devices."""
+        return self._wanted[station.spec.kinds[kind].pool].count((station, kind))
+
     def unwant(self, station: Station, kind: int, count: int) -> int:
         """Take back up to ``count`` wishes, the latest first; how many there were."""
         wanted = self._wanted[station.spec.kinds[kind].pool]

@@ -14,6 +14,7 @@ from simulator.cluster.lowered import Floats, Service
 from simulator.results.record import Outcome
 
 if TYPE_CHECKING:
+    from simulator.cluster.autoscaler import Autoscaler
     from simulator.cluster.closed import Clients
     from simulator.cluster.state import Station
 
@@ -43,8 +44,8 @@ class RequestTable:
         self.exit_layers: list[list[int]] = [d.exit_layer.tolist() for d in service.deployments]
         self.starts = [d.from_s for d in service.deployments]
         self.windowed = len(self.starts) > 1
-        self.tracked = self.windowed
-        """Whether it is counted at which station each request is."""
+        self.tracked = self.windowed or any(service.stations[index].serial for index, _ in service.autoscaled)
+        """Whether it is counted at which station each request is: some may have to go over to another."""
         self.prompt = self.draws.closed
         """Whether answers inside a batch have to be known at their instant, not only when the batch ends."""
         self.stations: list[Station] = []
@@ -54,6 +55,8 @@ class RequestTable:
         """All stations by deployment, in order."""
         self.jitter: dict[int, Callable[[int], float]] = {}
         """Service-time factor of a request by the portion's ordinal."""
+        self.autoscalers: dict[tuple[int, int], Autoscaler] = {}
+        """By station and kind."""
         self.clients: Clients | None = None
         self.attempts: dict[int, int] = {}
         """Times each request was taken back after a fault, where not 0."""

@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TypeAlias
 
-from simulator.cluster.lower.hardware import Hardware
+from simulator.cluster.lower.hardware import Hardware, pools_of
 from simulator.results.jobs import JobRun, Jobs
 from simulator.scenario import Scenario
 
-Replicate: TypeAlias = "Callable[[Scenario, Mapping[str, Hardware], int], Mapping[str, JobRun]]"
-"""A scenario, its pools and the number of a replication in, a run of every job of the section out."""
+Replicate: TypeAlias = "Callable[[int], Mapping[str, JobRun]]"
+"""The number of a replication in, a run of every job of the section out."""
+Prepare: TypeAlias = "Callable[[Scenario, Mapping[str, Hardware]], Replicate]"
+"""A scenario and its pools in, what runs its replications out; refuses what cannot work, with its place."""
 
 SECTIONS: dict[str, str] = {
-    "trainings": "simulator.cluster.training.run:replicate",
-    "streams": "simulator.cluster.streaming.run:replicate",
+    "trainings": "simulator.cluster.training.run:prepare",
+    "streams": "simulator.cluster.streaming.run:prepare",
 }
 """Section by name: who simulates it, as ``module:function``. One line each."""
 
@@ -25,15 +27,18 @@ def simulated(scenario: Scenario) -> list[str]:
     return [name for name in SECTIONS if getattr(scenario, name)]
 
 
-def run_sections(scenario: Scenario, pools: Mapping[str, Hardware], replications: int) -> dict[str, Jobs]:
-    """All replications of every section. Raises ScenarioError for what cannot work, with its place."""
-    return {
-        name: Jobs([_replicate(name)(scenario, pools, number) for number in range(replications)])
-        for name in simulated(scenario)
-    }
+def prepare(scenario: Scenario) -> dict[str, Replicate]:
+    """All sections, ready to run. Raises ScenarioError for what cannot work, with its place."""
+    pools = pools_of(scenario)
+    return {name: _preparer(name)(scenario, pools) for name in simulated(scenario)}
 
 
-def _replicate(section: str) -> Replicate:
+def run(sections: Mapping[str, Replicate], replications: int) -> dict[str, Jobs]:
+    """All replications of every section."""
+    return {name: Jobs([replicate(number) for number in range(replications)]) for name, replicate in sections.items()}
+
+
+def _preparer(section: str) -> Prepare:
     module, _, name = SECTIONS[section].partition(":")
-    found: Replicate = getattr(import_module(module), name)
+    found: Prepare = getattr(import_module(module), name)
     return found

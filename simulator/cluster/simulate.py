@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from simulator.cluster import sections
 from simulator.cluster.engines import Choice, choose, recorded, tallied
 from simulator.cluster.fill.tenants import without_tenants
 from simulator.cluster.lower import lower
 from simulator.cluster.lower.capacity import expected_backlog, expected_requests
-from simulator.cluster.lower.hardware import pools_of
 from simulator.cluster.lowered import MOST_INSIDE, Lowered
-from simulator.cluster.sections import run_sections, simulated
+from simulator.cluster.sections import Replicate
 from simulator.errors import Problem, ScenarioError
 from simulator.results import Result, RunFrame, RunRecord, metrics, precise_enough, tally_metrics
 from simulator.results.cohort import Json
@@ -49,9 +49,10 @@ def simulate(
     run, whole = scenario.run, scenario
     scenario = without_tenants(whole)  # those are served, and reported, where they live
     lowered = lower(scenario)
+    prepared = sections.prepare(whole)
     warnings = [*scenario.source.notes, *_not_simulated(scenario)]
     if not scenario.services:
-        return _jobs_alone(whole, lowered, warnings)
+        return _jobs_alone(whole, lowered, prepared, warnings)
     choice = choose(lowered, run.engine, scenario.source.problem if engine is None else None)
     keep = keeps_tables(scenario, lowered, choice, tables)
     runs: list[RunFrame] = []
@@ -77,18 +78,24 @@ def simulate(
                 f"replications: auto ended after {len(runs)} (target.max_replications): {run.target.figure} is not "
                 f"known to {run.target.half_width:g} of itself yet"
             )
-    jobs = run_sections(whole, pools_of(whole), len(runs))
+    jobs = sections.run(prepared, len(runs))
     return _result(scenario, lowered, choice, runs, figures, jobs, warnings)
 
 
-def _jobs_alone(scenario: Scenario, lowered: Lowered, warnings: list[str]) -> Result:
+def check(scenario: Scenario) -> None:
+    """Refuse what cannot be simulated, without a run: raises ScenarioError with its place."""
+    lower(without_tenants(scenario))
+    sections.prepare(scenario)
+
+
+def _jobs_alone(scenario: Scenario, lowered: Lowered, prepared: Mapping[str, Replicate], warnings: list[str]) -> Result:
     """A scenario without services: its trainings and streams."""
-    if not simulated(scenario):
+    if not prepared:
         message = "there is no service to simulate, nor anything else that this version simulates"
         raise ScenarioError(scenario.source.problem(("services",), message))
     asked = scenario.run.replications
     count = MIN_REPLICATIONS if isinstance(asked, str) else asked
-    jobs = run_sections(scenario, pools_of(scenario), count)
+    jobs = sections.run(prepared, count)
     choice = Choice("simpy", "trainings and streams run on the reference engine")
     return _result(scenario, lowered, choice, [], [], jobs, warnings)
 
@@ -119,9 +126,9 @@ def _result(
 
 
 def _not_simulated(scenario: Scenario) -> list[str]:
-    can = [*simulated(scenario), "services"]
-    sections = [name for name in ("trainings", "streams", "planner") if getattr(scenario, name) and name not in can]
-    return [f"section {name} was checked but is not simulated by this version" for name in sections]
+    can = [*sections.simulated(scenario), "services"]
+    others = [name for name in ("trainings", "streams", "planner") if getattr(scenario, name) and name not in can]
+    return [f"section {name} was checked but is not simulated by this version" for name in others]
 
 
 def run_once(scenario: Scenario, lowered: Lowered, replication: int, progress: Progress | None = None) -> RunRecord:

@@ -79,6 +79,7 @@ class Replica:
         "batch",
         "buffers",
         "codes",
+        "failed",
         "held",
         "ident",
         "key",
@@ -86,6 +87,7 @@ class Replica:
         "leaving",
         "line",
         "link_free",
+        "lost",
         "number",
         "phases",
         "ready",
@@ -114,6 +116,8 @@ class Replica:
         self.buffers = [Fifo((wait,)) for wait in station.waits[kind][1:]]
         self.line: Line
         self.held = self.ready = 0.0
+        self.failed = self.lost = 0.0
+        """When it failed last, and how long it has been under repair in all, the present time left out [s]."""
         self.released = INFINITY
 
     def is_gone(self) -> bool:

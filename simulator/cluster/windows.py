@@ -19,42 +19,77 @@ Change = tuple[Station, int, int]
 def start_windows(engine: Engine, table: RequestTable) -> None:
     """Plan every change of deployment of one service: loading ahead of time, then the switch at the window's start."""
     table.emptied = engine.unsettled.append
+    autoscaled = table.spec.autoscaled
     for number in range(1, len(table.spec.deployments)):
-        Window(engine, table, number).plan()
+        Window(engine, table, number, autoscaled).plan()
 
 
 class Window:
     """One change of deployment."""
 
-    def __init__(self, engine: Engine, table: RequestTable, number: int) -> None:
+    def __init__(
+        self, engine: Engine, table: RequestTable, number: int, autoscaled: frozenset[tuple[int, int]]
+    ) -> None:
         self.engine = engine
         self.table = table
         self.number = number
         self.start = table.spec.deployments[number].from_s
         self.missing: list[tuple[Station, int]] = []
         """Replicas that found no free devices when they should have begun to load."""
-        self.changes = _changes(table, number)
+        self.changes = [c for c in _changes(table, number) if (c[0].index, c[1]) not in autoscaled]
+        self.autoscaled = sorted(autoscaled)
+        """(station, kind) of replicas whose number is known only when the time has come."""
 
     def plan(self) -> None:
         """Set the events: one per kind of added replica when it must begin to load, and the switch."""
-        clock, service = self.engine.clock, self.table.index
         for station, kind, count in self.changes:
             if count > 0:
-                load_s = station.spec.kinds[kind].load_s
-                begin = max(self.start - load_s, 0.0)
-                ready = self.start if begin > 0 or load_s <= self.start else begin + load_s
-                key = (1, service, 0, self.number, station.index, kind)
-                clock.control_at(begin, key, self._load, (station, kind, count, ready))
-        clock.control_at(self.start, (1, service, 2, self.number), self._switch)
+                self._plan_load(station, kind, count)
+        for index, kind in self.autoscaled:
+            if self.table.stations[index] in self.table.paths[self.number]:
+                self._plan_load(self.table.stations[index], kind, None)
+        self.engine.clock.control_at(self.start, (1, self.table.index, 2, self.number), self._switch)
 
-    def _load(self, arg: tuple[Station, int, int, float]) -> None:
+    def _plan_load(self, station: Station, kind: int, count: int | None) -> None:
+        load_s = station.spec.kinds[kind].load_s
+        begin = max(self.start - load_s, 0.0)
+        ready = self.start if begin > 0 or load_s <= self.start else begin + load_s
+        key = (1, self.table.index, 0, self.number, station.index, kind)
+        self.engine.clock.control_at(begin, key, self._load, (station, kind, count, ready))
+
+    def _load(self, arg: tuple[Station, int, int | None, float]) -> None:
         station, kind, count, ready = arg
+        if count is None:
+            self.table.autoscalers[station.index, kind].load_ahead(self.number, self._needed(station, kind), ready)
+            return
         pools, now = self.engine.pools, self.engine.clock.now
         for _ in range(count):
             if pools.fits(station, kind):
                 pools.hold(station, kind, now, ready)
             else:
                 self.missing.append((station, kind))
+
+    def _needed(self, station: Station, kind: int) -> int:
+        """Autoscaled replicas that are there at the start: as written where they are new, else the fewest allowed."""
+        deployments, number = self.table.spec.deployments, self.number
+        scaling, replicas = deployments[number].of(station.index, kind)
+        kept = station in self.table.paths[number - 1] and deployments[number - 1].of(station.index, kind)[1] > 0
+        return scaling.least if kept and scaling is not None else replicas
+
+    def _switch_autoscaled(self) -> None:
+        """From now on the limits of this window hold."""
+        table = self.table
+        for (index, kind), autoscaler in table.autoscalers.items():
+            if table.stations[index] in table.paths[self.number]:
+                autoscaler.enter(self.number, *table.spec.deployments[self.number].of(index, kind))
+            elif table.stations[index] in table.paths[self.number - 1]:
+                autoscaler.leave()
+
+    def _short(self) -> set[int]:
+        """Pools that have too few devices for the replicas of this window."""
+        asked = [(self.table.stations[index], kind) for index, kind in self.autoscaled]
+        waiting = [(station, kind) for station, kind in asked if self.engine.pools.wished(station, kind)]
+        return {station.spec.kinds[kind].pool for station, kind in [*self.missing, *waiting]}
 
     def _switch(self, _: None) -> None:
         engine, table = self.engine, self.table
@@ -67,15 +102,14 @@ class Window:
             set_transfers(station, transfers)
         self._move_bound(path[0])
         for station, kind, count in self.changes:
-            surplus = max(-count, 0)
-            surplus -= engine.pools.unwant(station, kind, surplus)
-            for replica in to_remove(station, kind, surplus):
-                dismiss(engine, replica)
+            remove(engine, station, kind, max(-count, 0))
+        if self.autoscaled:
+            self._switch_autoscaled()
         for station in leaving:
             station.draining = True
             if not station.pending:
                 close(engine, station)
-        short = {station.spec.kinds[kind].pool for station, kind in self.missing}
+        short = self._short()
         for station in [s for s in table.stations if s.draining]:
             stop(engine, station, short)
         for station, kind in self.missing:
@@ -109,11 +143,17 @@ def _changes(table: RequestTable, number: int) -> list[Change]:
     return changes
 
 
-def to_remove(station: Station, kind: int, count: int) -> list[Replica]:
-    """The ``count`` replicas that go: those not serving first, then the highest numbers."""
-    staying = [r for r in station.replicas if r.kind == kind and not r.leaving and r.state is not State.GONE]
-    staying.sort(key=lambda r: (r.state is State.BUSY, -r.number))
-    return staying[:count]
+def staying(station: Station, kind: int) -> list[Replica]:
+    """Replicas of a kind that are held and not leaving, by number."""
+    return [r for r in station.replicas if r.kind == kind and not r.leaving and r.state is not State.GONE]
+
+
+def remove(engine: Engine, station: Station, kind: int, count: int) -> None:
+    """``count`` replicas go: those that still wait for devices, then those not serving, then the highest numbers."""
+    count -= engine.pools.unwant(station, kind, count)
+    going = sorted(staying(station, kind), key=lambda r: (r.state is State.BUSY, -r.number))
+    for replica in going[:count]:
+        dismiss(engine, replica)
 
 
 def dismiss(engine: Engine, replica: Replica) -> None:

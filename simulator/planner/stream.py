@@ -103,9 +103,8 @@ class Groups:
             return "the only one that fits" if self.most > 1 else "the only one that was allowed"
         pace = searched.seconds_per_microbatch
         gain = float(pace[0] / pace[group - 1])
-        known = (
-            f"the smallest group up to {self.choice.largest:,} within {100 * SLACK:g} % of the least time per microbatch"
-        )
+        near = f"within {100 * SLACK:g} % of the least time per microbatch"
+        known = f"the smallest group up to {self.choice.largest:,} {near}"
         return f"{known}, {gain:.3g} times as fast as one at a time" if gain > 1.005 else known
 
     def to_dict(self) -> Json:

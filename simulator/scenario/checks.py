@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from simulator.scenario.autoscale_checks import autoscale_rules
 from simulator.scenario.base import Rule, Strict, unknown
 from simulator.scenario.cluster import Network, Pool
 from simulator.scenario.deployment import Deployment, missing_layers
@@ -102,6 +103,7 @@ def check(parts: Parts, known: Known | None) -> Iterator[Rule]:
     held = {pool: devices[pool] + _most_for_services(parts, pool) for pool in parts.pools}
     yield from stream_rules(parts.streams, parts.pools, parts.has_server, held)
     yield from portion_rules(parts.services, parts.has_server)
+    yield from autoscale_rules(parts.services, parts.pools, parts.trainings)
 
 
 def _valid(section: Any, kind: type[S]) -> dict[str, S | None]:

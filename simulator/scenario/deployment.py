@@ -10,6 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_serializer, model_valida
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from simulator.scenario.autoscale import Autoscale
 from simulator.scenario.base import Rule, Strict, refuse
 from simulator.scenario.precision import PrecisionChoice
 from simulator.scenario.quantities import Count, Duration, Name
@@ -79,9 +80,13 @@ class Portion(Strict):
     """Layer slots of streamed weights; left out: 2."""
     start_up: Literal["whole", "streamed"] = "whole"
     """Whether a joining replica waits for all its weights, or computes its first batch as they come."""
+    autoscale: Autoscale | None = None
+    """Replicas follow the load (parallel execution); left out: `replicas`, whatever comes."""
 
     def rules(self) -> Iterator[Rule]:
-        """Slots and a streamed start each belong to one kind of weights."""
+        """Slots and a streamed start each belong to one kind of weights; an autoscaler starts within its limits."""
+        if self.autoscale is not None:
+            yield from self.autoscale.rules_beside(self.replicas)
         if self.weights == "resident" and self.prefetch is not None:
             yield ("prefetch",), "goes only with `weights: streamed`: resident weights need no slots"
         if self.weights == "streamed" and self.start_up == "streamed":
@@ -104,6 +109,8 @@ class Deployment(Strict):
     """One queue per portion shared by its replicas, or a queue per replica and how it is chosen."""
     replicas: Count | None = None
     """Number of replicas (serial execution)."""
+    autoscale: Autoscale | None = None
+    """Replicas follow the load (serial execution)."""
     portions: Annotated[tuple[Portion, ...], Field(strict=False, min_length=1, max_length=10_000)]
     """Portions in layer order, together all layers of the model."""
 
@@ -151,6 +158,8 @@ class Deployment(Strict):
                 ("replicas",),
                 "goes only with `execution: serial`; otherwise every portion says its `replicas`",
             )
+        if self.autoscale is not None:
+            yield ("autoscale",), "goes only with `execution: serial`; otherwise write it in the portions"
         for index, portion in enumerate(self.portions):
             if portion.replicas is None:
                 yield ("portions", index), "`replicas` is missing: how many replicas serve this portion"
@@ -158,12 +167,19 @@ class Deployment(Strict):
     def _serial_rules(self) -> Iterator[Rule]:
         if self.replicas is None:
             yield (), "`replicas` is missing: with `execution: serial` the deployment says how many there are"
+        if self.autoscale is not None:
+            yield from self.autoscale.rules_beside(self.replicas)
         seen: set[LayerRange] = set()
         for index, portion in enumerate(self.portions):
             if portion.replicas is not None:
                 yield (
                     ("portions", index, "replicas"),
                     "goes not with `execution: serial`: write `replicas` once, beside `portions`",
+                )
+            if portion.autoscale is not None:
+                yield (
+                    ("portions", index, "autoscale"),
+                    "goes not with `execution: serial`: write `autoscale` once, beside `portions`",
                 )
             if portion.pool != self.portions[0].pool:
                 yield (

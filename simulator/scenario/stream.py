@@ -90,7 +90,7 @@ class Stream(Strict):
     def rules(self) -> Iterator[Rule]:
         """A slot is needed to keep a layer; inference has no backward pass."""
         if self.kept is not None and self.kept > self.prefetch:
-            yield ("kept",), f"must be at most the layer slots (`prefetch`, {self.prefetch}), got {self.kept}"
+            yield ("kept",), f"must be at most the layer slots (`prefetch`, {self.prefetch})"
         if self.mode == "training":
             return
         unused = {

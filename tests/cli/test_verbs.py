@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pytest
 
 import simulator
-import simulator.cluster.lower as lower
 from simulator.cli.main import run
 from simulator.errors import InternalError, Problem, ScenarioError
 from simulator.results import ClassInfo, Result
@@ -257,7 +256,7 @@ class TestValidate:
                 raise ScenarioError([Problem("is bad", file="bad.yaml", line=1), Problem("is worse", file="bad.yaml")])
 
         monkeypatch.setattr(simulator, "load", load)
-        monkeypatch.setattr(lower, "lower", lambda scenario: None)
+        monkeypatch.setattr("simulator.cluster.check", lambda scenario: None)
         said = plan("validate", "good.yaml", "bad.yaml", "fine.yaml")
         assert said.code == 2
         assert said.out == "good.yaml: ok\nfine.yaml: ok\n"

@@ -66,7 +66,8 @@ def _chosen(steps: Steps, folds: int) -> tuple[Names, Floats]:
     """The variant of least held-out error, the first of those that are near; the first where none can be held out.
 
     One of no more figures must also fit the rows better than the one before it, and that by more than rounds differ:
-    few rows held out say little of which of two such laws is right.
+    few rows held out say little of which of two such laws is right. Where rows are too few to hold some out for all
+    variants, one of more figures counts if the others do not fit their own rows; its error then stays unknown.
     """
     tried = [(names, _held_out(steps, names, folds)) for names in variants(steps)]
     scored = [(names, out, _error(steps, out)) for names, out in tried if np.isfinite(out).any()]
@@ -78,12 +79,16 @@ def _chosen(steps: Steps, folds: int) -> tuple[Names, Floats]:
     for one in scored[1:]:
         if one[2] < BETTER * best[2] and (len(one[0]) > len(best[0]) or _fits_better(steps, one[0], best[0])):
             best = one
+    for names, out in tried:
+        if len(names) > len(best[0]) and np.isfinite(out).sum() < widest and _fits_better(steps, names, best[0], 0.5):
+            return names, out
     return best[0], best[1]
 
 
-def _fits_better(steps: Steps, names: Names, than: Names) -> bool:
+def _fits_better(steps: Steps, names: Names, than: Names, share: float = BETTER) -> bool:
+    """Whether the other law is not within ``NEAR`` of its own rows, and this one comes below ``share`` of its error."""
     mine, other = (_error(steps, predict(steps, fit_figures(steps, one))) for one in (names, than))
-    return other > NEAR and mine < BETTER * other
+    return other > NEAR and mine < share * other
 
 
 def _held_out(steps: Steps, names: Names, folds: int) -> Floats:

@@ -28,13 +28,13 @@ def command(
 ) -> None:
     """Check scenario files, and the files and catalogue entries they name, and report all problems at once."""
     from simulator import load
-    from simulator.cluster.lower import lower
+    from simulator.cluster import check
     from simulator.results.strictjson import to_json
 
     found = []
     for file in files:
         try:
-            lower(load(file, sets=sets or (), variants=variants or (), plan=plan))
+            check(load(file, sets=sets or (), variants=variants or (), plan=plan))
         except ScenarioError as error:
             found.append({"file": str(file), "ok": False, "problems": [asdict(item) for item in error.problems]})
             if not as_json:

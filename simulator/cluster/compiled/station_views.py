@@ -111,7 +111,7 @@ class CompiledReplica:
         self.spec = station.spec.kinds[kind]
         self.line = station.lines[0 if station.shared else number]
         self.phases = station.phases[kind]
-        self.held = self.ready = 0.0
+        self.held = self.ready = self.failed = self.lost = 0.0
         self.released = float("inf")
         self._state = State.LOADING
         self._leaving = False

@@ -34,10 +34,11 @@ def capacities(service: Service, deployment: Deployment, overlap: bool = False) 
     A kind of n replicas serves at most ``n max_b b / (T(b) + X(b))`` a second while they are up: T is the batch time, X
     the transfer of the expected survivors (with ``overlap`` the longer of both counts). Requests of the service divide
     that by the share that reaches the portion. Serial replicas pass through all portions, so their times add up. A
-    compact batch counts each step at the number of requests expected to be left.
+    compact batch counts each step at the number of requests expected to be left. Autoscaled replicas count as many as
+    there may be.
     """
     found = []
-    for place, (index, replicas) in enumerate(zip(deployment.stations, deployment.replicas)):
+    for place, (index, replicas) in enumerate(zip(deployment.stations, deployment.most)):
         station = service.stations[index]
         # Answered requests keep their slots in the modes that never shrink a batch: all need every layer.
         exits = None if station.exit_mode in ("none", "answer_early") else service.exits

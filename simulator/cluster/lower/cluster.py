@@ -11,8 +11,9 @@ from simulator.cluster.lower.capacity import overload_warnings
 from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route, pools_of, routes_of
 from simulator.cluster.lower.layers import ModelCosts
+from simulator.cluster.lower.scaling import check_looks
 from simulator.cluster.lower.stations import StationBuilder
-from simulator.cluster.lower.streamed import link_warnings
+from simulator.cluster.lower.streamed import check_server, link_warnings
 from simulator.cluster.lower.twins import answers_of
 from simulator.cluster.lowered import Deployment, Jitter, Link, Lowered, Service
 from simulator.errors import ScenarioError
@@ -33,6 +34,8 @@ def lower(scenario: Scenario) -> Lowered:
     lowering = _Lowering(scenario, pools_of(scenario), routes_of(scenario.cluster.network), [], [])
     services = tuple(lowering.service(index, name) for index, name in enumerate(scenario.services))
     _check_faults(scenario, [*services, *(service.twin.service for service in services if service.twin)])
+    check_looks(scenario)
+    check_server(scenario)
     lowering.warnings.extend(link_warnings(scenario, services))
     run, network = scenario.run, scenario.cluster.network
     return Lowered(
@@ -62,8 +65,8 @@ def _check_faults(scenario: Scenario, services: Sequence[Service]) -> None:
 
 
 def _in_pool(service: Service, deployment: Deployment, pool: int) -> int:
-    """Replicas that a deployment has in a pool."""
-    pairs = zip(deployment.stations, deployment.replicas)
+    """Most replicas that a deployment has in a pool."""
+    pairs = zip(deployment.stations, deployment.most)
     return sum(n for i, counts in pairs for kind, n in zip(service.stations[i].kinds, counts) if kind.pool == pool)
 
 

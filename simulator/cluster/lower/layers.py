@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from simulator import catalogue
 from simulator.cluster.lower.hardware import Hardware, peak_at
 from simulator.cluster.lower.precision import formats_of
 from simulator.costs.base import Affine, BatchLaw, Constant, CostGroup, RooflineLaw, Sum, Table
 from simulator.costs.base.measured import find_costs, layer_names, read_measured
-from simulator.costs.base.precision import PRECISIONS
+from simulator.costs.base.precision import PRECISIONS, NumberFormat
 from simulator.costs.quantized.product import Efficiency, Product, ProductLayer, quantized_product
 from simulator.errors import Problem, ScenarioError
 from simulator.scenario import Scenario
@@ -24,6 +25,10 @@ from simulator.scenario.times import AffineTime, ConstantTime, PrecisionTime, Ta
 
 FP16_BYTES = 2.0
 """Bytes of a value at the precision for which sizes are written."""
+Bytes: TypeAlias = Callable[[NumberFormat], float]
+"""Bytes of one value in a number format."""
+WEIGHT: Bytes = attrgetter("weight_bytes")
+OUTPUT: Bytes = attrgetter("output_bytes")
 
 
 def law_of(time: ConstantTime | AffineTime | TableTime, floor: BatchLaw | None = None) -> BatchLaw:
@@ -119,7 +124,10 @@ class ModelCosts:
             return LayerCost(self._catalogue_law(self.known, hardware, precision))
         of_products = bool(self.measured) and self.measured[0].kind == "gemm"
         if layer.products and (of_products or not self.measured):
-            return LayerCost(Sum(self._products(layer, hardware, precision, of_products)))
+            measured = self._find(hardware, precision) if of_products else None
+            law = Sum(self._products(layer, hardware, precision, measured))
+            rows = max(one.rows for one in layer.products)
+            return LayerCost(law, measured.span[1] / rows if measured and measured.span else math.inf)
         if layer.time is not None:
             floor = self._floor(layer, hardware, precision)
             return LayerCost(law_of(self._time(layer, precision), floor))
@@ -140,11 +148,13 @@ class ModelCosts:
             raise ScenarioError(Problem(f"layer {layer.name} has no time at {precision} (it has {known})"))
         return layer.time.by_precision[precision]
 
-    def _products(self, layer: Layer, hardware: Hardware, precision: str, measured: bool) -> tuple[BatchLaw, ...]:
+    def _products(
+        self, layer: Layer, hardware: Hardware, precision: str, measured: CostGroup | None
+    ) -> tuple[BatchLaw, ...]:
         """Laws of the products of a layer, and of what comes on top."""
         assert layer.products is not None
-        if measured:
-            law = self._find(hardware, precision).law
+        if measured is not None:
+            law = measured.law
         else:
             peak_at(hardware, precision)  # refuses what the device cannot compute
             reached = Efficiency(hardware.overhead_s)  # peaks and bandwidth are what is reached already
@@ -182,7 +192,7 @@ class ModelCosts:
         assert layer.work is not None
         peak = peak_at(hardware, precision)
         # With products the weights are theirs: only what each item moves is left.
-        weights = 0.0 if layer.products else size_at(layer.weights, precision, PRECISIONS[precision].weight_bytes)
+        weights = 0.0 if layer.products else size_at(layer.weights, precision, WEIGHT)
         moved = layer.work.bytes * PRECISIONS[precision].output_bytes / FP16_BYTES
         return RooflineLaw(hardware.overhead_s, layer.work.flops, peak, weights or 0.0, moved, hardware.bandwidth)
 
@@ -214,11 +224,11 @@ class ModelCosts:
         one, bytes_each = self.layers[layer], PRECISIONS[precision].weight_bytes
         if one.weights is None and one.products:
             return sum(product.n * product.k for product in one.products) * bytes_each
-        return size_at(one.weights, precision, bytes_each)
+        return size_at(one.weights, precision, WEIGHT)
 
     def output_bytes(self, layer: int, precision: str) -> float:
         """Size of one item's output of a layer [B]; 0 when the scenario does not say."""
-        return size_at(self.layers[layer].output, precision, PRECISIONS[precision].output_bytes) or 0.0
+        return size_at(self.layers[layer].output, precision, OUTPUT) or 0.0
 
     def _error(self, path: tuple[str, ...], error: ScenarioError) -> ScenarioError:
         return placed(self.scenario, ("models", self.name, *path), error)
@@ -236,10 +246,14 @@ def placed(scenario: Scenario, place: tuple[str | int, ...], error: ScenarioErro
     return ScenarioError(found)
 
 
-def size_at(size: float | Mapping[Any, float] | None, precision: str, bytes_each: float) -> float | None:
-    """A size at a precision [B]: as given for it, else the size at fp16 scaled to ``bytes_each`` of a value."""
-    if isinstance(size, Mapping):
-        if precision in size:
-            return size[precision]
-        size = size.get("fp16")
-    return None if size is None else size * bytes_each / FP16_BYTES
+def size_at(size: float | Mapping[Any, float] | None, precision: str, each: Bytes) -> float | None:
+    """A size at a precision [B]: as given for it, else one at another precision scaled by what ``each`` value takes.
+
+    Of several the one at fp16 counts, else the first. Scales beside the values are not counted apart.
+    """
+    if not isinstance(size, Mapping):
+        return None if size is None else size * each(PRECISIONS[precision]) / FP16_BYTES
+    if precision in size:
+        return size[precision]
+    known = "fp16" if "fp16" in size else next(iter(size))
+    return size[known] * each(PRECISIONS[precision]) / each(PRECISIONS[known])

@@ -22,6 +22,7 @@ from simulator.cluster.lower.portions import (
     way_of,
 )
 from simulator.cluster.lower.precision import Served, spoken
+from simulator.cluster.lower.scaling import scaling_of
 from simulator.errors import Problem, ScenarioError
 from simulator.results.record import PortionInfo
 from simulator.scenario.deployment import Deployment, Portion
@@ -255,6 +256,7 @@ class StationBuilder:
             exit_layer=exit_layers(fires),
             fires=fires,
             correct=self._correct(window, counts),
+            scaling=scaling_of(window.deployment, window.groups, [tuple(draft.kinds) for draft in window.drafts]),
         )
 
     def _correct(self, window: Window, counts: Sequence[Mapping[KindKey, int]]) -> lowered.Floats | None:

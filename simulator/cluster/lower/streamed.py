@@ -84,6 +84,29 @@ def server_link(scenario: Scenario) -> Link:
     return Link(server.bandwidth, server.latency)
 
 
+def served_bytes(scenario: Scenario) -> float:
+    """Weights that the server holds for streamed portions: a layer of a model in each of its formats once [B]."""
+    held: dict[tuple[str, int, str], float] = {}
+    for spec in scenario.services.values():
+        networks = [(spec.model, [one for _, one in spec.timeline])]
+        networks += [(spec.twin.model, [spec.twin.deployment])] if spec.twin is not None else []
+        for model, timeline in networks:
+            costs = ModelCosts(scenario, model, scenario.models[model])
+            streamed = (portion for one in timeline for portion in one.portions if portion.weights == "streamed")
+            for portion in streamed:
+                for layer, precision in enumerate(costs.formats(portion), start=portion.layers.first - 1):
+                    held[model, layer, precision] = costs.weight_bytes(layer, precision) or 0.0
+    return sum(held.values())
+
+
+def check_server(scenario: Scenario) -> None:
+    """Refuse streamed portions whose weights the server cannot hold, with the figures."""
+    server, needed = scenario.cluster.parameter_server, served_bytes(scenario)
+    if server is not None and needed > server.memory:
+        message = f"streamed portions need {needed / 1e9:.4g} GB at the server, it has {server.memory / 1e9:.4g} GB"
+        raise ScenarioError(scenario.source.problem(("cluster", "parameter_server", "memory"), message))
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What the ``replicas`` of a streamed portion ask of the server's link, as shares of it, in a window of the run.

@@ -1,14 +1,14 @@
-"""One replication of all streams of a scenario, side by side at one server."""
+"""Replications of all streams of a scenario, side by side at one server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.cluster.clock import Clock
 from simulator.cluster.lower import lower
 from simulator.cluster.lower.hardware import Hardware
-from simulator.cluster.lower.streamed import at_once, demands, server_of
+from simulator.cluster.lower.streamed import at_once, demands, served_bytes, server_of
 from simulator.cluster.streaming.executor import Executor, Links, drive
 from simulator.cluster.streaming.faults import Breakdowns, Outage, drawn
 from simulator.cluster.streaming.figures import actions_of, figures_of
@@ -39,16 +39,20 @@ class Running:
     breakdowns: Breakdowns | None = None
 
 
-def replicate(scenario: Scenario, pools: Mapping[str, Hardware], replication: int) -> dict[str, StreamRun]:
-    """A run of every stream; raises ScenarioError for what cannot work, with its place."""
+def prepare(scenario: Scenario, pools: Mapping[str, Hardware]) -> Callable[[int], dict[str, StreamRun]]:
+    """What runs every stream once, by replication; raises ScenarioError for what cannot work, with its place."""
     devices = sum(stream.devices for stream in scenario.streams.values())
     setups = {name: setup_of(scenario, name, pools, devices) for name in scenario.streams}
     _check(scenario, setups)
-    server = server_of(scenario, ("streams",))
-    outages = drawn(server.faults, scenario.seed, replication) if server.faults is not None else None
-    running = start(setups, beside_of(scenario), outages)
-    drive(running.clock, list(running.executors.values()))
-    return {name: _run(setup, running) for name, setup in setups.items()}
+    server, beside = server_of(scenario, ("streams",)), beside_of(scenario)
+
+    def replicate(replication: int) -> dict[str, StreamRun]:
+        outages = drawn(server.faults, scenario.seed, replication) if server.faults is not None else None
+        running = start(setups, beside, outages)
+        drive(running.clock, list(running.executors.values()))
+        return {name: _run(setup, running) for name, setup in setups.items()}
+
+    return replicate
 
 
 def start(
@@ -114,9 +118,12 @@ def _run(setup: StreamSetup, running: Running) -> StreamRun:
 def _check(scenario: Scenario, setups: Mapping[str, StreamSetup]) -> None:
     """The server holds all models; a replication is not endless."""
     server, problem = server_of(scenario, ("streams",)), scenario.source.problem
-    needed = sum(setup.server_bytes for setup in setups.values())
+    held = {name: setup.server_bytes for name, setup in setups.items()}
+    served = served_bytes(scenario)
+    held |= {"services": served} if served else {}
+    needed = sum(held.values())
     if needed > server.memory:
-        parts = ", ".join(f"{name} {setup.server_bytes / 1e9:.4g} GB" for name, setup in setups.items())
+        parts = ", ".join(f"{name} {size / 1e9:.4g} GB" for name, size in held.items())
         message = f"streams need {needed / 1e9:.4g} GB at the server ({parts}), it has {server.memory / 1e9:.4g} GB"
         raise ScenarioError(problem(("cluster", "parameter_server", "memory"), message))
     total = 0.0

@@ -1,8 +1,8 @@
-"""One replication of all trainings of a scenario."""
+"""Replications of all trainings of a scenario."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from simulator.cluster.clock import Clock
 from simulator.cluster.fill.build import FillPlan, fill_plan
@@ -19,11 +19,11 @@ from simulator.results.training import TrainingRun
 from simulator.scenario import Scenario
 
 
-def replicate(scenario: Scenario, pools: Mapping[str, Hardware], replication: int) -> dict[str, TrainingRun]:
-    """A run of every training; raises ScenarioError for what cannot work, with its place."""
+def prepare(scenario: Scenario, pools: Mapping[str, Hardware]) -> Callable[[int], dict[str, TrainingRun]]:
+    """What runs every training once, by replication; raises ScenarioError for what cannot work, with its place."""
     setups = setups_of(scenario, pools)
     plans = {name: fill_plan(scenario, setup, pools) for name, setup in setups.items()}
-    return {name: run_training(setup, replication, plans[name]) for name, setup in setups.items()}
+    return lambda replication: {name: run_training(one, replication, plans[name]) for name, one in setups.items()}
 
 
 def run_training(setup: TrainingSetup, replication: int, fill: FillPlan | None = None) -> TrainingRun:

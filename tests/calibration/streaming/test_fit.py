@@ -144,3 +144,40 @@ def test_a_link_from_made_copies() -> None:
     assert (found.link.bandwidth, found.link.latency_s) == pytest.approx((12e9, 2e-4))
     with pytest.raises(ScenarioError, match="no bandwidth"):
         fit_link([1e9, 2e9], [1, 1], [1.0, 1.0], beside_s=1.0)
+
+
+def jittered(law: StreamingLaw, k: int, share: float, arm: str = "read") -> str:
+    """A row whose time is off by ``share``."""
+    cells = line(law, k, arm).split(",")
+    cells[4] = repr(float(cells[4]) * (1.0 + share))
+    return ",".join(cells)
+
+
+def test_rows_that_the_link_binds_do_not_tell_the_compute(tmp_path: Path) -> None:
+    """Knee at 17: groups 1 to 8 last as long as the loads. The law holds among them, and says what it does not know."""
+    law = StreamingLaw(80, 159, 1.0, 0.0, 70e9, 4e9)
+    shares = (0.004, -0.003, 0.002, -0.001)
+    rows = [jittered(law, k, share) for k, share in zip((1, 2, 4, 8), shares, strict=True)]
+    (group,) = fit(written(tmp_path, *rows), kind="streaming").groups
+    assert group.law.seconds([1, 3, 6]) == pytest.approx(law.seconds([1, 3, 6]), rel=0.01)  # type: ignore[attr-defined]
+    assert group.law.parameters()["bandwidth"] == pytest.approx(4e9, rel=0.01)
+    assert "the compute is not told, measure a larger group" in str(group.note)
+
+
+def test_one_row_beyond_the_knee_is_compute_and_no_constant(tmp_path: Path) -> None:
+    """Groups 1 and 2 wait for the link, 16 computes: a straight line through them is not what runs between."""
+    law = StreamingLaw(48, 95, 1.0, 0.02 * 7.2, 7.2e9, 1e9)
+    for shares in ((0.004, -0.004, 0.0), (-0.004, 0.004, 0.004), (0.0, 0.004, -0.004)):
+        rows = [jittered(law, k, share) for k, share in zip((1, 2, 16), shares, strict=True)]
+        (group,) = fit(written(tmp_path, *rows), kind="streaming").groups
+        assert group.law.seconds([4, 6, 8, 12]) == pytest.approx(law.seconds([4, 6, 8, 12]), rel=0.05)  # type: ignore[attr-defined]
+
+
+def test_two_groups_with_and_without_reads_tell_three_figures(tmp_path: Path) -> None:
+    """A constant of half the loads: seen in the rows without reads, where too few are left to hold any out."""
+    law = StreamingLaw(48, 95, 1.0, 4.0, 8e9, 1e9)
+    rows = [line(law, k, arm) for k in (1, 16) for arm in ("read", "noread")]
+    (group,) = fit(written(tmp_path, *rows), kind="streaming").groups
+    assert group.law.seconds([1, 2, 4, 8, 16]) == pytest.approx(law.seconds([1, 2, 4, 8, 16]), rel=0.01)  # type: ignore[attr-defined]
+    assert group.mape is None
+    assert "the error is unknown" in str(group.note)

@@ -197,10 +197,20 @@ def test_products_by_measured_ones_and_what_comes_on_top(tmp_path: Path) -> None
     np.testing.assert_allclose(made.steps_s[0, 1:], both + 0.001 + 0.001 * b, rtol=0.03)
     np.testing.assert_allclose(made.steps_s[1, 1:], law["fp16"].seconds(b * 128, 4096, 1024), rtol=0.03)
     assert made.steps_s[2, 1:].tolist() == [0.004] * 8
+    beyond = [portion("1-3", batch=9, precision={"a": "int8", "b": "fp16", "c": "fp16"})]  # 9 x 128 rows of 1,024
+    (warning,) = lowered(node(layers, beyond, model={"measured": "costs.yaml"}), tmp_path).warnings
+    assert "batch 9 is beyond the measured rows, its time is extrapolated" in warning
     with pytest.raises(ScenarioError, match=r"models\.m\.measured: .*no measured costs for 'fp32'"):
         lowered(node(layers, [portion("1-3", precision="fp32")], model={"measured": "costs.yaml"}), tmp_path)
     with pytest.raises(ScenarioError, match=r"layer a has no `products`, whose times this file holds"):
         lowered(node([{"name": "a"}], model={"measured": "costs.yaml"}), tmp_path)
+
+
+def test_sizes_by_precision_scale_where_one_is_missing() -> None:
+    one = {"name": "a", "time": "1ms", "weights": {"int8": "10GB"}, "output": {"int4": "2MB", "fp16": "2MB"}}
+    with pytest.raises(ScenarioError, match=r"needs 20\.00 GB at fp16"):
+        lowered(node([one], pool=POOL))
+    assert lowered(node([one], [portion("1", precision="int4")], pool=POOL)).services  # 5 GB
 
 
 # -- accuracy ------------------------------------------------------------------------------------------------------

@@ -172,6 +172,23 @@ def test_layers_of_unknown_size_cannot_be_streamed() -> None:
     assert "services.s.deployment.portions.0.weights: layer head says no `weights`" in text
 
 
+def test_the_server_holds_what_is_streamed() -> None:
+    """70 MB in 16 bits; a second precision is another copy, a second window of the same is none."""
+    for memory, parts, fits in (
+        ("69MB", [portion("1-3", **STREAMED)], False),
+        ("70MB", [portion("1-3", **STREAMED)], True),
+        ("60MB", [portion("1", **STREAMED), portion("2-3")], True),
+        ("60MB", [portion("1", **STREAMED, precision="int8"), portion("2-3", **STREAMED)], True),
+    ):
+        tree = made(parts, cluster={"parameter_server": {**SERVER["parameter_server"], "memory": memory}})
+        tree["services"]["s"].pop("deployment")
+        tree["services"]["s"]["deployments"] = [{"from": at, "portions": parts} for at in ("0s", "5s")]
+        if fits:
+            assert lowered(tree)
+        else:
+            assert "streamed portions need 0.07 GB at the server, it has 0.069 GB" in problem_of(tree)
+
+
 def warned(rate: float, replicas: int = 1, **more: Any) -> list[str]:
     tree = made([portion("1-3", replicas, batch=4, **STREAMED)], **more)
     tree["services"]["s"]["workload"] = poisson(rate)

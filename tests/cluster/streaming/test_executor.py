@@ -128,6 +128,13 @@ def test_a_load_under_way_begins_again_at_the_repair() -> None:
     assert line.compute_end[:, 0].tolist() == [3.0, 8.5], "it computes on with what it has"
 
 
+def test_copies_that_shared_the_link_begin_again_from_nothing() -> None:
+    """Two devices load 2 s each, together 4 s. It fails after 1 s for 1 s: what had come of either is lost."""
+    model = Streamed((Layer(2.0, 0.0),), Link(1.0))
+    executor = execute(model, 1, devices=2, outages=[(1.0, 2.0)])
+    assert [end for _, end in executor.step_s] == [6.0, 6.0]
+
+
 def test_an_arrival_at_the_instant_of_the_failure_counts() -> None:
     model = Streamed((Layer(2.0, 1.0), Layer(2.0, 1.0)), Link(1.0))
     (device,) = execute(model, 1, outages=[(2.0, 3.0)]).devices

@@ -11,7 +11,7 @@ import pytest
 
 from simulator.cluster import loads, simulate
 from simulator.cluster.lower.hardware import pools_of
-from simulator.cluster.streaming.run import replicate
+from simulator.cluster.streaming.run import prepare, start
 from simulator.cluster.streaming.setup import setup_of
 from simulator.costs.streaming import device_bytes, step, step_seconds
 from simulator.errors import ScenarioError
@@ -105,6 +105,13 @@ def test_options_reach_the_cost_model() -> None:
     assert figures_of(tree({"group": 2, "pageable": True}))["step"] > plain["step"]
     assert figures_of(tree({"group": 2, "bandwidth": "500MB/s"}))["step"] > plain["step"]
     assert figures_of(tree({"group": 2, "storage": {"bandwidth": "200MB/s"}}))["step"] >= 14 * 0.5
+    disk: Node = {"bandwidth": "200MB/s", "slots": 1}
+    read = figures_of(tree({"group": 2, "storage": disk}))
+    late = figures_of(tree({"group": 2, "storage": disk | {"latency": "50ms"}}))
+    assert late["step"] == pytest.approx(read["step"] + 14 * 0.050)
+    assert figures_of(tree({"group": 2, "storage": disk | {"slots": 2}}))["step"] < read["step"]
+    given = [BLOCK | {"weights": {"fp16": "100MB", "int8": "60MB"}}]
+    assert figures_of(tree({"group": 2, "precision": "int8"}, layers=given))["bytes_loaded"] == 14 * 60e6
     assert figures_of(tree({"group": 2, "work": "300MB"}))["peak_memory"] == plain["peak_memory"] + 300e6
     assert figures_of(tree({"group": 2, "optimizer": {"bytes_per_parameter": 16}}))["server_memory"] == 8 * 50e6 * 16
     slow = figures_of(tree({"group": 2, "optimizer": {"bytes_per_parameter": 10, "rate": "50000000/s"}}))
@@ -112,6 +119,34 @@ def test_options_reach_the_cost_model() -> None:
     spilled = figures_of(tree({"group": 2, "spill": True}))
     assert spilled["bytes_moved"] - plain["bytes_moved"] == 2 * 2 * 6 * 1e6
     assert figures_of(tree({"group": 2}, {"duplex": 1.0}))["step"] < plain["step"]
+
+
+def test_a_microbatch_of_several_samples_is_that_batch_of_the_model() -> None:
+    """Times at a batch of four, inputs of four; the input of a layer is the output of the layer before."""
+    timed = {"time": {"overhead": "7ms", "per_item": "10ms"}, "weights": "100MB"}
+    layers: list[Node] = [
+        {"name": "a", **timed, "output": "1MB"},
+        {"name": "b", **timed, "output": "5MB"},
+        {"name": "c", **timed, "output": "2MB"},
+    ]
+    found = figures_of(tree({"group": 3, "microbatch": 4}, layers=layers))
+    assert found["compute"] == pytest.approx(3 * 4 * 3 * 0.047)
+    assert found["peak_memory"] == 4 * 100e6 + 3 * 4 * (1e6 + 1e6 + 5e6 + 5e6)
+    assert found["throughput"] == pytest.approx(3 * 4 / found["step"]), "in samples"
+    scores = [*layers[:2], layers[2] | {"output": "20MB"}]
+    wide = figures_of(tree({"group": 3, "microbatch": 4}, layers=scores))
+    assert wide["peak_memory"] == 4 * 100e6 + 3 * 4 * (1e6 + 1e6 + 5e6 + 20e6), "scores of the last layer count"
+
+
+def test_packed_weights_are_there_beside_their_16_bit_copy() -> None:
+    """8 bits: two slots of 50 MB, one layer unpacked, two gradients of 16 bits."""
+    node = tree({"group": 4, "precision": "int8"}, layers=[BLOCK | {"output": 0}])
+    assert figures_of(node)["peak_memory"] == 2 * 50e6 + 100e6 + 2 * 100e6
+    wide = figures_of(tree({"group": 4, "precision": "fp32"}, layers=[BLOCK | {"output": 0}]))
+    assert wide["peak_memory"] == 2 * 200e6 + 2 * 200e6
+    assert wide["bytes_returned"] == 8 * 200e6, "gradients are as wide as the weights"
+    packed = tree({"group": 4, "precision": "int8", "grouped_layers": 2}, layers=[BLOCK | {"output": 0}])
+    assert figures_of(packed)["peak_memory"] == 2 * 100e6 + 100e6 + 2 * 200e6, "unpacked one layer at a time"
 
 
 @pytest.mark.parametrize("devices", [1, 4])
@@ -195,9 +230,21 @@ def test_failures_are_counted_and_cost_time() -> None:
     assert figures_of(node) == found, "the same seed, the same failures"
 
 
+def test_every_link_of_a_device_fails_with_the_server() -> None:
+    scenario = loads(json.dumps(tree({"group": 2, "devices": 2, "storage": {"bandwidth": "1GB/s"}})))
+    running = start({"s": setup_of(scenario, "s", pools_of(scenario), 2)})
+    used = {
+        link
+        for device in running.executors["s"].devices
+        for link in (device.links.far, device.links.near, device.links.back, device.links.server)
+    }
+    assert used <= set(running.links)
+    assert len({device.links.far for device in running.executors["s"].devices}) == 1, "one disk"
+
+
 def test_every_action_is_in_the_timeline() -> None:
     scenario = loads(json.dumps(tree({"group": 2, "steps": 2, "devices": 2})))
-    run = replicate(scenario, pools_of(scenario), 0)["s"]
+    run = prepare(scenario, pools_of(scenario))(0)["s"]
     assert isinstance(run, StreamRun)
     frame = run.timeline
     assert frame.groupby("kind").size().to_dict() == {"compute": 2 * 2 * 16, "load": 2 * 2 * 14, "return": 2 * 2 * 8}
@@ -221,12 +268,34 @@ def test_a_group_that_does_not_fit_is_refused_with_the_largest_that_does() -> No
     assert "streams.s.group: needs 1.3 GB on the device, which has 1 GB: at most 66 fit" in text
 
 
+def test_devices_of_one_replica_put_their_memory_together() -> None:
+    node = tree({"group": 100, "devices": 2})
+    node["cluster"]["pools"]["edge"]["devices_per_replica"] = 2
+    found = result_of(node).to_dict()
+    assert found["streams"]["s"]["peak_memory"] == 1.3e9
+    assert found["pools"]["edge"]["used"] == 4
+    stream = found["streams"]["s"]
+    assert stream["cost_per_step"] == pytest.approx(4 * 3.6 * stream["elapsed"] / 3 / 3600)
+
+
 def test_a_server_that_is_too_small_is_refused() -> None:
     assert "needs 4 GB at the parameter server, which has 3 GB" in refused(tree({"group": 1}, {"memory": "3GB"}))
     node = tree({"group": 1}, {"memory": "7GB"})
     node["streams"]["other"] = {"model": "m", "pool": "edge", "mode": "training", "group": 1}
     text = refused(node)
     assert "cluster.parameter_server.memory: streams need 8 GB at the server (s 4 GB, other 4 GB), it has 7 GB" in text
+
+
+def test_the_server_holds_streams_and_services() -> None:
+    """4 GB of state for the stream, and 800 MB for the layers of a streamed portion beside it."""
+    service = {
+        "model": "m",
+        "workload": {"process": "poisson", "rate": "1/s"},
+        "deployment": {"portions": [portion("1-8", pool="edge", weights="streamed")]},
+    }
+    text = refused(tree({"group": 1}, {"memory": "4.7GB"}, services={"web": service}))
+    assert "streams need 4.8 GB at the server (s 4 GB, services 0.8 GB), it has 4.7 GB" in text
+    assert figures_of(tree({"group": 1}, {"memory": "4.8GB"}, services={"web": service}))["server_memory"] == 4e9
 
 
 def test_every_device_has_its_part_of_the_server_for_spilled_inputs() -> None:

@@ -14,7 +14,7 @@ from simulator.cluster.lower.hardware import pools_of
 from simulator.cluster.training.executor import Executor, drive
 from simulator.cluster.training.faults import Breakdowns
 from simulator.cluster.training.laps import factors_of, seconds_of
-from simulator.cluster.training.run import replicate
+from simulator.cluster.training.run import prepare
 from simulator.cluster.training.setup import TrainingSetup, setup_of
 from simulator.costs.pipeline import evaluate
 from simulator.errors import ScenarioError
@@ -164,7 +164,7 @@ def test_a_late_guest_is_waited_for_after_a_restart_too() -> None:
 def test_the_figures_tell_of_failures() -> None:
     pool = {"faults": {"mtbf": "200s", "mttr": "5s"}, "start_up": "2s"}
     made = scenario(node(pool=pool, iterations=20))
-    (found,) = replicate(made, pools_of(made), 0).values()
+    (found,) = prepare(made, pools_of(made))(0).values()
     assert isinstance(found, TrainingRun)
     figures = found.to_dict()
     executor = run(setup_of(made, "t", pools_of(made)))
@@ -177,5 +177,5 @@ def test_the_figures_tell_of_failures() -> None:
 def test_a_training_that_hardly_finishes_an_iteration_is_refused() -> None:
     made = scenario(node(pool={"faults": {"mtbf": "10s", "mttr": "1s"}}))
     with pytest.raises(ScenarioError, match="would hardly finish an iteration: 13 of its 4 stages") as caught:
-        replicate(made, pools_of(made), 0)
+        prepare(made, pools_of(made))
     assert caught.value.problems[0].path == "cluster.pools.g.faults"

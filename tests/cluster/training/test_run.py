@@ -125,13 +125,6 @@ def test_trainings_run_beside_services_and_do_not_change_them() -> None:
     assert both["pools"]["g"]["used"] == alone["pools"]["g"]["used"] + 4
 
 
-def test_the_fill_is_said_not_to_be_simulated_as_long_as_nobody_does() -> None:
-    fill = {"jobs": [{"name": "a", "piece": "1s", "memory": "1GB"}]}
-    filled, plain = run(fill=fill).to_dict(), run().to_dict()
-    assert filled["warnings"] == ["training t: `fill` was checked but is not simulated by this version"]
-    assert filled["trainings"] == plain["trainings"]
-
-
 def test_equal_seeds_give_equal_bytes() -> None:
     more: Any = {"jitter": {"distribution": "exponential"}, "pool": {"faults": {"mtbf": "300s", "mttr": "9s"}}}
     assert run(**more).to_json() == run(**more).to_json()

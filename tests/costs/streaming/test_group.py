@@ -116,6 +116,12 @@ def test_the_knee_is_where_computing_takes_over() -> None:
     assert 7 <= chosen.step.group <= 10
 
 
+def test_a_knee_below_one_microbatch() -> None:
+    """Loads of 0.2 s, half a second of compute; and none where each visit computes for longer than a load."""
+    assert knees(Streamed((Layer(0.2, 0.5),) * 4, Link(1.0))) == pytest.approx((0.4,))
+    assert knees(Streamed((Layer(0.2, 0.5, visit_s=0.3),) * 4, Link(1.0))) == (0.0,)
+
+
 def test_spilled_inputs_move_the_knee() -> None:
     """k* = w / (BW c - A): the inputs take part of the link; where they need all of it, it binds at every group."""
     layers = (Layer(8.0, 0.0, 1.0, activation_bytes=0.5),) * 50

@@ -155,6 +155,16 @@ def test_weights_on_disk_bind_the_decoding() -> None:
     assert read < decoding < 1.2 * read
 
 
+def test_attention_over_a_cache_that_grows() -> None:
+    """While 32 tokens come, the mean cache is 512 + 16 long: all else is free, so the time is that of its reads."""
+    model = Transformer(layers=2, hidden=4096, feed_forward=16384)
+    free = 1e30
+    tiers = Tiers(free, free, free, 1e9, free, free, free, free, free, free, free)
+    placement = Placement((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
+    _, decoding = generation_seconds(model, tiers, placement, Generation(64, 512, 32, 64))
+    assert decoding == pytest.approx(31 * 2 * (2 * 64 * (512 + 16) * 4096 * 2.0) / 1e9)
+
+
 def test_shares_of_a_link_are_those_measured() -> None:
     """Both directions busy, and memory that is not pinned."""
     value = {(row["direction"], row["pattern"]): float(row["value"]) for row in table("h2d_bandwidth.csv")}
