@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from simulator.cluster.simulate import simulate
     from simulator.errors import ScenarioError
     from simulator.results import Result
+    from simulator.workload.forecast import Forecast, forecast
 
-__all__ = ["Evaluation", "Result", "ScenarioError", "__version__", "evaluate", "load", "simulate"]
+__all__ = ["Evaluation", "Forecast", "Result", "ScenarioError", "__version__", "evaluate", "forecast", "load", "simulate"]
 
 _HOMES = {
     "load": "simulator.cluster",
     "simulate": "simulator.cluster",
     "evaluate": "simulator.cluster",
     "Evaluation": "simulator.cluster",
+    "forecast": "simulator.workload.forecast",
+    "Forecast": "simulator.workload.forecast",
     "Result": "simulator.results",
     "ScenarioError": "simulator.errors",
 }

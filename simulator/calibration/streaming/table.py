@@ -23,6 +23,8 @@ BYTES = {"gb_moved_per_step": 1e9, "bytes_moved_per_step": 1.0, "step_bytes": 1.
 LOADS = "layer_loads_per_step"
 COPIES = "copies_per_step"
 NOTES = ("note", "notes", "comment", "remark", "date", "timestamp")
+MOST_LAYERS = 10_000
+"""More are no model: the recurrence goes through every layer."""
 DISTURBED = 0.05
 """Rounds further apart than 5 % of the faster: something else ran in the slower, and the faster counts alone."""
 _TIME = re.compile(r"^(step|seconds|time|duration|latency)(_|$)")
@@ -178,10 +180,16 @@ def _steps(rows: Rows, key: tuple[str, ...], where: Ints, seconds: Floats, sizes
     order = np.lexsort((seconds[where], items, ~reads))
     where, reads, items = where[order], reads[order], items[order]
     count = int(layers[where[0]])
+    if count > MOST_LAYERS:
+        raise ScenarioError(rows.problem(f"must be at most {MOST_LAYERS}, got {count}", int(where[0]), "layers"))
     share = _one(rows, "forward_share", where, FORWARD_SHARE)
-    loads = int(_one(rows, LOADS, where, 2.0 * count if share < 1.0 else float(count)))
+    loads = _loads(rows, where, count, inference=share >= 1.0)
     kept = kept_at_turn(count, loads) if share < 1.0 else 0
     column = _need(rows, tuple(BYTES), "bytes that cross the link in a step")
+    step_bytes = _numbers(rows, column, where) * BYTES[column]
+    if np.any(silent := reads & (step_bytes <= 0.0)):
+        message = "a step that reads moves bytes; say noread in the arm of one that does not"
+        raise ScenarioError(rows.problem(message, int(where[int(np.argmax(silent))]), column))
     copies = _numbers(rows, COPIES, where) if COPIES in rows.columns else np.full(len(where), float(loads))
     return Steps(
         key=key,
@@ -189,14 +197,26 @@ def _steps(rows: Rows, key: tuple[str, ...], where: Ints, seconds: Floats, sizes
         items=items,
         seconds=seconds[where],
         reads=reads,
-        step_bytes=_numbers(rows, column, where) * BYTES[column],
+        step_bytes=step_bytes,
         copies=copies,
         layers=count,
         loads=loads,
-        slots=int(_one(rows, "slots", where, max(2.0, kept))),
+        slots=int(_one(rows, "slots", where, max(2.0, kept), whole=True)),
         forward_share=share,
         item_tokens=longest,
     )
+
+
+def _loads(rows: Rows, where: Ints, layers: int, *, inference: bool) -> int:
+    """Loads of a step: of every layer, and in training of most again; all else would share out the bytes wrongly."""
+    most = layers if inference else 2 * layers
+    loads = int(_one(rows, LOADS, where, float(most), whole=True))
+    if layers <= loads <= most:
+        return loads
+    allowed = (
+        f"{layers}, the layers, where no pass goes back" if inference else f"from {layers} to {most}, twice the layers"
+    )
+    raise ScenarioError(rows.problem(f"must be {allowed}, got {loads}", int(where[0]), LOADS))
 
 
 def _optional(rows: Rows, names: Sequence[str], where: Ints) -> Floats | None:
@@ -215,11 +235,11 @@ def _numbers(rows: Rows, column: str, where: Ints) -> Floats:
     return np.array([float(cell) for cell in cells])
 
 
-def _one(rows: Rows, column: str, where: Ints, default: float) -> float:
+def _one(rows: Rows, column: str, where: Ints, default: float, *, whole: bool = False) -> float:
     """The one figure of a column that must agree within a group."""
     if column not in rows.columns:
         return default
-    values = rows.numbers(column)[where]
+    values = rows.numbers(column, whole=whole)[where]
     if np.any(values != values[0]):
         odd = int(where[int(np.argmax(values != values[0]))])
         message = f"differs within a group ({values[0]:g} and {rows.columns[column][odd]}): name the groups apart"

@@ -73,7 +73,7 @@ def forecast_regular(
 ) -> Forecast:
     """The forecast from ``origin_s`` on of a history that has its final bins already."""
     asked = checked_levels(quantiles)
-    history = _history(regular, origin_s)
+    history = history_of(regular, origin_s)
     if not history.seen.any():
         raise wrong(f"nothing was recorded in the {HISTORY_DAYS} days before {origin_s:g} s", "series")
     made = _made(history, bins)
@@ -130,7 +130,8 @@ class _Made:
     notes: tuple[str, ...]
 
 
-def _history(regular: Regular, origin_s: float) -> History:
+def history_of(regular: Regular, origin_s: float) -> History:
+    """The last 28 days before ``origin_s``."""
     end = regular.index(origin_s)
     if abs(regular.start_s + end * regular.step_s - origin_s) > 1e-6 * regular.step_s:
         raise wrong(f"{origin_s:g} s is no multiple of the bins of {regular.step_s:g} s", "at")

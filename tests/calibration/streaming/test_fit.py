@@ -123,6 +123,13 @@ def test_command_and_costs_file(tmp_path: Path) -> None:
         ("layers,group,step_s,gb_moved_per_step", "4.5,1,1,3.0", "whole"),
         ("layers,group,step_s,gb_moved_per_step", "4,1,1,few", "at least 0"),
         ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,many", "positive"),
+        ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,9", "from 4 to 8"),
+        ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,3", "from 4 to 8"),
+        ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,6.5", "whole"),
+        ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step,forward_share", "4,1,1,3.0,8,1", "must be 4"),
+        ("layers,group,step_s,gb_moved_per_step,slots", "4,1,1,3.0,1.5", "whole"),
+        ("layers,group,step_s,gb_moved_per_step", "4,1,1,0", "a step that reads moves bytes"),
+        ("layers,group,step_s,gb_moved_per_step", "100000000,1,1,3.0", "at most 10000"),
     ],
 )
 def test_wrong_rows_are_refused_with_their_place(tmp_path: Path, head: str, row: str, message: str) -> None:

@@ -71,11 +71,21 @@ def inputs_of(model: Streamed, neighbours: Callable[[list[float], int], float]) 
     return light + max(forward, neighbours(loaded, model.slots)) + max(inputs)
 
 
+def at_server(model: Streamed, k: int) -> bool:
+    """Whether state and spilled inputs have room there: 10 bytes of what is trained, else the weights."""
+    state = spilled = 0.0
+    for layer, again in zip(model.layers, model.reloaded, strict=True):
+        trained = model.training and layer.gradient_bytes > 0
+        state += 10.0 * layer.parameters if trained else layer.weight_bytes
+        spilled += k * layer.activation_bytes if model.spilled and again else 0.0
+    return model.server.memory is None or state + spilled <= model.server.memory
+
+
 def exhaustive(models: list[Streamed], memory: float, slack: float) -> tuple[bool, int] | None:
     """Every way and size: the smallest size near the least of its way, then the way of less memory."""
     ways = []
     for model in models:
-        fits = [k for k in range(1, MOST + 1) if device(model, k) <= memory]
+        fits = [k for k in range(1, MOST + 1) if device(model, k) <= memory and at_server(model, k)]
         if not fits:
             continue
         pace = {k: brute_seconds(model, k) / k for k in fits}
@@ -89,15 +99,23 @@ def exhaustive(models: list[Streamed], memory: float, slack: float) -> tuple[boo
 
 
 @settings(max_examples=300)
-@given(st.integers(0, 10**9), st.floats(0.0, 60.0), st.sampled_from([0.0, 0.01, 0.2]), st.booleans())
-def test_auto_is_exhaustive_search(seed: int, memory: float, slack: float, either: bool) -> None:
+@given(
+    st.integers(0, 10**9),
+    st.floats(0.0, 60.0),
+    st.none() | st.floats(0.0, 60.0),
+    st.sampled_from([0.0, 0.01, 0.2]),
+    st.booleans(),
+)
+def test_auto_is_exhaustive_search(seed: int, memory: float, server: float | None, slack: float, either: bool) -> None:
+    """With what fits on the device and at the server."""
     model = random_model(random.Random(seed))
+    model = replace(model, server=replace(model.server, memory=server))
     ways = [model]
     if either and model.training:
         ways = [replace(model, spilled=False), replace(model, spilled=True)]
     wanted = exhaustive(ways, memory, slack)
     if wanted is None:
-        with pytest.raises(ScenarioError, match="on the device for one microbatch"):
+        with pytest.raises(ScenarioError, match=r"on the device for one microbatch|at the parameter server"):
             auto(model, memory, most=MOST, slack=slack, inputs="either" if either else "as given")
         return
     found = auto(model, memory, most=MOST, slack=slack, inputs="either" if either else "as given")
