@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from simulator.results import Result
     from simulator.workload.forecast import Forecast, forecast
 
-__all__ = ["Evaluation", "Forecast", "Result", "ScenarioError", "__version__", "evaluate", "forecast", "load", "simulate"]
+__all__ = [
+    "Evaluation",
+    "Forecast",
+    "Result",
+    "ScenarioError",
+    "__version__",
+    "evaluate",
+    "forecast",
+    "load",
+    "simulate",
+]
 
 _HOMES = {
     "load": "simulator.cluster",

@@ -15,6 +15,7 @@ from simulator.cli.verbs import (
     calibrate,
     catalogue,
     exits,
+    forecast,
     init,
     pipeline,
     saturate,
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (simulate, saturate, exits, pipeline, stream, validate, schema, init, catalogue):
+for verb in (simulate, saturate, exits, pipeline, stream, forecast, validate, schema, init, catalogue):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 app.add_typer(calibrate.app, name="calibrate")
 

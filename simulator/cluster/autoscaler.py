@@ -131,7 +131,11 @@ class Autoscaler:
 
 
 class Meter:
-    """Busy and ready time of the replicas of one kind since the last look, from the batches that were recorded."""
+    """Busy and ready time of the replicas of one kind since the last look, from the batches that were recorded.
+
+    A replica counts as ready once it has been there for a whole time between two looks: until then nothing that
+    Kubernetes would take for a sample has been measured of it.
+    """
 
     def __init__(self, engine: Engine, station: Station, kind: int) -> None:
         self.engine = engine
@@ -150,7 +154,7 @@ class Meter:
     def read(self, now: float, replicas: int) -> Reading:
         """What happened since the last look; from now on the next one counts."""
         present = staying(self.station, self.kind)
-        ready = [r for r in present if r.state in (State.IDLE, State.BUSY)]
+        ready = [r for r in present if r.state in (State.IDLE, State.BUSY) and r.ready <= self._since]
         busy_s = self._busy({r.ident: r for r in ready}, now)
         ready_s = sum(self._ready(replica, now) for replica in ready)
         down = sum(r.state is State.DOWN for r in present)
@@ -159,7 +163,7 @@ class Meter:
         return Reading(replicas, len(ready), replicas - len(ready) - down, busy_s, ready_s, waiting)
 
     def _ready(self, replica: Replica, now: float) -> float:
-        return now - max(self._since, replica.ready) - (_lost(replica, now) - self._lost.get(replica.number, 0.0))
+        return now - self._since - (_lost(replica, now) - self._lost.get(replica.number, 0.0))
 
     def _busy(self, ready: dict[int, Replica], now: float) -> float:
         """Busy is from the start of a batch until the replica is idle again, sending included."""

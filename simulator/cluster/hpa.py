@@ -23,9 +23,9 @@ class Reading:
     replicas: int
     """Asked for: serving, loading, waiting for devices, or down."""
     ready: int
-    """Of these, able to serve."""
+    """Of these, able to serve, and that for the whole time since the last look but for repairs."""
     unready: int
-    """Of these, loading or waiting for devices; the others are down, and nothing is known of them."""
+    """Of these, waiting for devices, loading or just loaded; the others are down, and nothing is known of them."""
     busy_s: float
     """Time that the ready ones were busy [s]."""
     ready_s: float

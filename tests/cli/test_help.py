@@ -59,6 +59,7 @@ def test_the_verbs() -> None:
         "exits",
         "pipeline",
         "stream",
+        "forecast",
         "validate",
         "schema",
         "init",

@@ -105,7 +105,7 @@ class TestChoice:
 
 DURATIONS = {"mm1": "60s", "closed": "40s", "faults": "30s", "windows": "160s", "bursty-code": "20s"}
 """As long as something happens in them that two seconds do not show."""
-REFERENCE_ONLY = {"early-exit-twin", "bubble-fill-serving"}
+REFERENCE_ONLY = {"autoscale", "early-exit-twin", "bubble-fill-serving"}
 """Scenarios that show what only the reference engine has."""
 WITH_SERVICES = {path.stem for path in (ROOT / "scenarios").glob("*.yaml") if "\nservices:" in path.read_text("utf-8")}
 SHIPPED = sorted(WITH_SERVICES - REFERENCE_ONLY)

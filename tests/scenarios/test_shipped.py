@@ -31,6 +31,7 @@ EXPECTED: dict[str, dict[str | None, bool]] = {
         "two-choices": True,
     },
     "windows": {None: True, "constant": True},
+    "autoscale": {None: False, "planned": True, "both": True, "fixed": True, "queue": False, "surprise": False},
     "closed": {None: True, "few": True, "office": True},
     "early-exit-e3": {None: True, "whole": False, "compact": False, "serial": True, "answer-early": False},
     "early-exit-drift": {None: False, "mean": False, "replanned": True, "compact": False, "serial": True},
@@ -204,6 +205,22 @@ def check_windows(runs: Variants) -> None:
     assert timeline["arrived"] == constant["arrived"]
     assert timeline["cost_per_hour"] < 0.7 * constant["cost_per_hour"]
     assert timeline["attainment"] > 0.99
+
+
+def check_autoscale(runs: Variants) -> None:
+    """A plan is cheapest while it is right; an autoscaler is late, cheaper than the peak, and mends a plan."""
+    found = {variant: only_service(run) for variant, run in runs.items()}
+    hours = {variant: figures["device_hours"] for variant, figures in found.items()}
+    assert hours["planned"] < hours[None] < 0.8 * hours["fixed"]
+    assert hours["planned"] < hours["both"] < 0.9 * hours["fixed"]
+    assert found[None]["attainment"] < 0.98 < 0.999 < min(found["planned"]["attainment"], found["both"]["attainment"])
+    assert found["queue"]["attainment"] < found[None]["attainment"]
+    assert hours["queue"] > hours["fixed"]
+    kept = {None: found["surprise"]["attainment"]}
+    for variant in ("planned", "both"):
+        run = simulate(load(FOLDER / "autoscale.yaml", variants=[variant, "surprise"]))
+        kept[variant] = only_service(run.to_dict())["attainment"]
+    assert kept["planned"] < 0.5 < kept[None] < 0.95 < kept["both"] < 0.99
 
 
 def check_early_exit_e3(runs: Variants) -> None:
@@ -420,6 +437,7 @@ def check_pipefill_scale_out(runs: Variants) -> None:
 
 
 CHECKS: dict[str, Callable[[Variants], None]] = {
+    "autoscale": check_autoscale,
     "bursty-code": check_bursty_code,
     "early-exit-drift": check_early_exit_drift,
     "early-exit-e3": check_early_exit_e3,

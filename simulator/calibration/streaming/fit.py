@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from simulator.calibration.folds import batch_folds
 from simulator.calibration.result import Calibration, GroupFit, Worst
 from simulator.calibration.rows import Rows
-from simulator.calibration.streaming.models import Names, fit_figures, flat, law_of, predict, variants
+from simulator.calibration.streaming.models import COMPUTE_ONLY, Names, fit_figures, flat, law_of, predict, variants
 from simulator.calibration.streaming.table import Steps, Table, read_table
 
 Floats = NDArray[np.float64]
 BETTER = 0.9
 """A law that comes later in the order of preference must lower the held-out error by at least a tenth."""
+FEWEST = 3
+"""Group sizes of which one can be held out."""
 NEAR = 0.01
 """A law that is within 1 % of its rows fits them: rounds of one step differ by as much."""
 
@@ -44,7 +46,7 @@ def fit_streaming(rows: Rows, folds: int) -> Calibration:
 
 
 def _group_fit(rows: Rows, table: Table, steps: Steps, folds: int) -> GroupFit:
-    names, held_out = _chosen(steps, folds)
+    names, held_out = _chosen(steps, folds), _predicted(steps, folds)
     found = fit_figures(steps, names)
     law = law_of(steps, found)
     errors = held_out / steps.seconds - 1.0
@@ -62,33 +64,52 @@ def _group_fit(rows: Rows, table: Table, steps: Steps, folds: int) -> GroupFit:
     )
 
 
-def _chosen(steps: Steps, folds: int) -> tuple[Names, Floats]:
+def _chosen(steps: Steps, folds: int) -> Names:
     """The variant of least held-out error, the first of those that are near; the first where none can be held out.
 
     One of no more figures must also fit the rows better than the one before it, and that by more than rounds differ:
     few rows held out say little of which of two such laws is right. Where rows are too few to hold some out for all
-    variants, one of more figures counts if the others do not fit their own rows; its error then stays unknown.
+    variants, one of more figures counts if the others do not fit their own rows.
     """
     tried = [(names, _held_out(steps, names, folds)) for names in variants(steps)]
     scored = [(names, out, _error(steps, out)) for names, out in tried if np.isfinite(out).any()]
     widest = max((int(np.isfinite(out).sum()) for _, out, _ in scored), default=0)
     scored = [one for one in scored if int(np.isfinite(one[1]).sum()) == widest]
     if not scored:
-        return tried[0]
+        return tried[0][0]
     best = scored[0]
     for one in scored[1:]:
         if one[2] < BETTER * best[2] and (len(one[0]) > len(best[0]) or _fits_better(steps, one[0], best[0])):
             best = one
     for names, out in tried:
         if len(names) > len(best[0]) and np.isfinite(out).sum() < widest and _fits_better(steps, names, best[0], 0.5):
-            return names, out
-    return best[0], best[1]
+            return names
+    return best[0]
 
 
 def _fits_better(steps: Steps, names: Names, than: Names, share: float = BETTER) -> bool:
     """Whether the other law is not within ``NEAR`` of its own rows, and this one comes below ``share`` of its error."""
     mine, other = (_error(steps, predict(steps, fit_figures(steps, one))) for one in (names, than))
     return other > NEAR and mine < share * other
+
+
+def _predicted(steps: Steps, folds: int) -> Floats:
+    """Every row predicted by the law that is chosen and fitted without its group size.
+
+    NaN where the others tell too little, and everywhere with fewer than ``FEWEST`` group sizes.
+    """
+    if len(np.unique(steps.items)) < FEWEST:
+        return np.full(len(steps), np.nan)
+    fold = batch_folds(steps.items, folds)
+    out = np.full(len(steps), np.nan)
+    for number in np.unique(fold):
+        left = steps.part(fold != number)
+        if not len(left) or left.reads.any() != steps.reads.any():
+            continue
+        names = _chosen(left, folds)
+        if names != COMPUTE_ONLY:
+            out[fold == number] = predict(steps.part(fold == number), fit_figures(left, names))
+    return out
 
 
 def _held_out(steps: Steps, names: Names, folds: int) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +40,8 @@ class Counter:
         self.outcome = [int(Outcome.INSIDE)] * len(self.arrival)
         self.queue: deque[int] = deque()
         self.seconds: list[float] = tenant.phase.time_s.tolist()
+        self.least: list[float] = np.minimum.accumulate(tenant.phase.time_s[::-1])[::-1].tolist()
+        """The shortest time of all batches of at least so many: does not fall with their size."""
         self.rows = array("d")
         """Replica, start, end and earliest due of each batch, one after another."""
         self.members: list[list[int]] = []
@@ -116,14 +118,14 @@ class ServicesFiller(Filler):
 
     def _most(self, bay: Bay, counter: Counter, now: float) -> int:
         """The largest batch that fits and that the budget allows."""
-        change = counter.index != bay.owner
-        for size in range(counter.tenant.phase.batch, 0, -1):
-            seconds = counter.seconds[size]
-            if self.fits(bay, now, counter.index, seconds, 0.0):
-                if self.ledger.allows(now, self.worst_s(seconds, change)):
-                    return size
-                self.ledger.refused += 1
-        return 0
+        change, least = counter.index != bay.owner, counter.least
+        fitting = _largest(
+            counter.tenant.phase.batch, lambda size: self.fits(bay, now, counter.index, least[size], 0.0)
+        )
+        allowed = _largest(fitting, lambda size: self.ledger.allows(now, self.worst_s(least[size], change)))
+        if fitting and not allowed:
+            self.ledger.refused += 1
+        return allowed
 
     def _batch(self, bay: Bay, counter: Counter, size: int, now: float) -> Piece | None:
         change = counter.index != bay.owner
@@ -150,6 +152,15 @@ class ServicesFiller(Filler):
         """After the decisions of an instant, queues keep to their capacity."""
         for counter in self.counters:
             counter.reject(self.clock.now)
+
+
+def _largest(most: int, holds: Callable[[int], bool]) -> int:
+    """The largest of 1 to ``most`` for which a condition holds that, once false, stays so; 0: it never does."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
 
 
 def record_of(counter: Counter, replication: int, end_s: float) -> RunRecord:

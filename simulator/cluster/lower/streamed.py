@@ -169,11 +169,20 @@ def _pass_s(service: Service, deployment: Deployment, portion: Portion) -> float
 
 
 def link_warnings(scenario: Scenario, services: Sequence[Service]) -> list[str]:
-    """What the reader must know of the server's link: services count it as if each batch were alone there."""
+    """What the reader must know: services count the server as if each batch were alone there, and it never failed."""
     server = scenario.cluster.parameter_server
-    if server is None or not server.shared:
+    if server is None:
         return []
-    found = at_once(demands(scenario, services))
+    found = demands(scenario, services)
+    told = []
+    if found and server.faults is not None:
+        told.append(
+            "streamed portions do not notice when the parameter server fails: its failures reach `streams` only"
+        )
+    return [*told, *_overdrawn(at_once(found))] if server.shared else told
+
+
+def _overdrawn(found: Sequence[Demand]) -> list[str]:
     mean, peak = sum(one.mean for one in found), sum(one.peak for one in found)
     alone = "their times are those of batches that have it to themselves"
     if mean > 1.0:

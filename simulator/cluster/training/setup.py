@@ -145,6 +145,8 @@ def _untimed(scenario: Scenario, here: Place, pipeline: Pipeline) -> Schedule | 
     why = refusal(name, pipeline.stages, pipeline.microbatches, pipeline.chunks)
     if why is not None:
         key = next((key for word, key in _CULPRITS.items() if word in why), "schedule")
+        if "even numbers of ranks and" in why and pipeline.stages % 2:
+            key = "stages"  # of two numbers the one that is odd
         raise ScenarioError(scenario.source.problem((*here, "pipeline", key), why))
     if SCHEDULES[name].timed:
         return None

@@ -12,7 +12,7 @@ from simulator.workload.forecast.combine import Past, averaged, losses, weights
 from simulator.workload.forecast.conformal import Correction, correction
 from simulator.workload.forecast.levels import NORMAL, TABLE
 from simulator.workload.forecast.members import Quantiles, predictions
-from simulator.workload.forecast.reading import Source, read_series, seconds, wrong
+from simulator.workload.forecast.reading import LoadSeries, Source, read_series, seconds, wrong
 from simulator.workload.forecast.regular import DAY_S, Regular, filled, outages, resampled
 from simulator.workload.forecast.result import Forecast, checked_levels, quantiles_at
 from simulator.workload.process import Floats
@@ -44,11 +44,15 @@ def forecast(
     forecast begins, on the clock of the series (default: its end); later values are never looked at. Durations are
     texts (``"1h"``) or seconds. At most the last 28 days are used.
     """
-    regular = resampled(read_series(series, column=column, interval=interval, gaps=gaps), seconds(to, "to"), levels)
-    name = str(series) if isinstance(series, str) or hasattr(series, "__fspath__") else getattr(series, "name", None)
-    called = "+".join([column] if isinstance(column, str) else column)
+    read = read_series(series, column=column, interval=interval, gaps=gaps)
+    regular = regular_series(read, to, levels)
     origin = regular.end_s if at is None else seconds(at, "at")
-    return forecast_regular(regular, origin, bins_of(horizon, regular), quantiles, str(name or "series"), called)
+    return forecast_regular(regular, origin, bins_of(horizon, regular), quantiles, read.name, read.column)
+
+
+def regular_series(read: LoadSeries, to: object = "1h", levels: bool = False) -> Regular:
+    """The series in bins of length ``to``: what is forecast, and what forecasts are compared with."""
+    return resampled(read, seconds(to, "to"), levels)
 
 
 def bins_of(horizon: object, regular: Regular) -> int:
@@ -136,7 +140,9 @@ def history_of(regular: Regular, origin_s: float) -> History:
     if abs(regular.start_s + end * regular.step_s - origin_s) > 1e-6 * regular.step_s:
         raise wrong(f"{origin_s:g} s is no multiple of the bins of {regular.step_s:g} s", "at")
     if not 0 < end <= regular.values.size:
-        message = f"{origin_s:g} s lies outside the series, which goes from {regular.start_s:g} s to {regular.end_s:g} s"
+        message = (
+            f"{origin_s:g} s lies outside the series, which goes from {regular.start_s:g} s to {regular.end_s:g} s"
+        )
         raise wrong(message, "at")
     values = regular.values[max(0, end - HISTORY_DAYS * regular.season) : end]
     values = values[int(np.argmin(np.isnan(values))) :]  # begins with something recorded
@@ -157,7 +163,7 @@ def _made(history: History, bins: int) -> _Made:
     share = weights(losses(past, names))
     found = correction(past, names)
     table = found.apply(averaged(made.tables, names, share))
-    return _Made(table, dict(zip(names, share.tolist())), found, len(past), tuple(_notes(made, past)))
+    return _Made(table, dict(zip(names, share.tolist())), found, len(past), tuple(_notes(made, past, history)))
 
 
 def _past(history: History, days: int, bins: int) -> Past | None:
@@ -171,10 +177,12 @@ def _past(history: History, days: int, bins: int) -> Past | None:
     return Past(predictions(before, history.season, bins).tables, actual)
 
 
-def _notes(made: Quantiles, past: list[Past]) -> list[str]:
+def _notes(made: Quantiles, past: list[Past], history: History) -> list[str]:
     notes = [f"{name} was left out: {why}" for name, why in made.failed.items()]
     if not past:
-        notes.append("the history is too short for past origins: models count the same, intervals are their own")
+        notes.append("the history is too short for past origins: models count the same, intervals are theirs, widened")
+    if not history.seen[-1]:
+        notes.append("the history ends in an outage or a gap: the forecast is that of a load that has come back")
     return notes
 
 

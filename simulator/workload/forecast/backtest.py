@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from simulator.results.strictjson import to_json
-from simulator.workload.forecast.api import QUANTILES, bins_of, forecast_regular, history_of
+from simulator.workload.forecast.api import QUANTILES, bins_of, forecast_regular, history_of, regular_series
 from simulator.workload.forecast.combine import pinball
-from simulator.workload.forecast.members import seasonal_naive
+from simulator.workload.forecast.members import prepare, seasonal_naive
 from simulator.workload.forecast.reading import Source, read_series, seconds, wrong
-from simulator.workload.forecast.regular import DAY_S, Regular, outages, resampled
+from simulator.workload.forecast.regular import DAY_S, Regular, outages
 from simulator.workload.forecast.result import checked_levels, named, quantiles_at
 from simulator.workload.process import Floats
 
@@ -37,7 +37,7 @@ class Backtest:
     """Forecasts from many origins.
 
     With the pinball loss at level q of a forecast f of y, max(q (y - f), (q - 1)(y - f)): the weighted quantile loss
-    is twice its mean over bins and levels, over the mean load. ``clock``: whether times were taken.
+    is twice its mean over bins and levels, over the mean load.
     """
 
     series: str
@@ -58,7 +58,7 @@ class Backtest:
         return np.concatenate([table[~np.isnan(one.actual)] for table, one in zip(tables, self.origins)])
 
     def weighted_loss(self, name: str | None = None) -> float:
-        """Weighted quantile loss (a share) of the forecast, or of ``snaive-day`` or ``snaive-week``; NaN if it has none."""
+        """Weighted quantile loss (a share) of the forecast or of a naive one, NaN if that is missing."""
         table, actual = self._stacked(name), self.actual
         if table is None or not actual.size or not actual.mean() > 0:
             return float("nan")
@@ -131,13 +131,15 @@ def backtest(
 
     ``begin``: the first origin may not lie before (default: five days of history); ``every``: from one origin to the
     next; ``until``: no horizon ends later. Bins that were outages are left out of the score unless
-    ``outages_scored``; ``timer``: a clock [s] to time every forecast with.
+    ``outages_scored``; ``timer``: a clock [s] to time every forecast with,
+    imports apart.
     """
     read = read_series(series, column=column, interval=interval, gaps=gaps)
-    regular = resampled(read, seconds(to, "to"), levels)
+    regular = regular_series(read, to, levels)
     bins, asked = bins_of(horizon, regular), checked_levels(quantiles)
     starts = _origins(regular, bins, begin, every, until)
     actual = _scored(regular, outages_scored)
+    prepare()
     done = []
     for count, start in enumerate(starts):
         done.append(_origin(regular, actual, start, bins, asked, timer))

@@ -59,6 +59,7 @@ def weights(loss: Floats) -> Floats:
     loss = loss[rows]
     seen = ~np.isnan(loss)
     usual = np.nanmedian(loss, axis=1)[:, None]
+    usual = np.where(usual > 0, usual, np.nanmean(loss, axis=1)[:, None])
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = np.where(seen, loss, 0.0).sum(axis=0) / np.where(seen, usual, 0.0).sum(axis=0)
     usable = np.isfinite(relative)

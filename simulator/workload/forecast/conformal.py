@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,24 +15,29 @@ from simulator.workload.process import Floats
 JUDGED = np.array([0.8, 0.9, 0.95])
 PRIOR_DAYS = 3.0
 """The models' own intervals count as much as so many past origins."""
-NARROWEST, WIDEST = 0.5, 3.0
+NARROWEST_BELOW, NARROWEST_ABOVE, WIDEST = 0.5, 1.0, 3.0
+"""Bounds of the factors. Above the median intervals are only widened: capacity is planned there, and a week of calm is
+no ground for less of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """Factors on the distance of quantiles from the median, below and above it.
 
-    ``shared`` and ``decay``: the correlation of two errors d bins apart is shared + (1 - shared) decay^d.
+    ``days``: how many independent errors stand behind them. Quantiles take the tails of Student's t with so many
+    degrees of freedom, as the next error of a normal law does whose spread was found from a sample; infinity leaves
+    the normal law. ``shared`` and ``decay``: the correlation of errors d bins apart is shared + (1 - shared) decay^d.
     """
 
     below: float = 1.0
     above: float = 1.0
+    days: float = math.inf
     shared: float = 0.0
     decay: float = 0.0
 
     def apply(self, table: Floats) -> Floats:
         """Quantiles (T, L) moved away from or towards their median; ascending, never negative."""
-        factor = np.where(np.arange(TABLE.size) < MIDDLE, self.below, self.above)
+        factor = np.where(np.arange(TABLE.size) < MIDDLE, self.below, self.above) * _tails(self.days)
         middle = table[:, MIDDLE : MIDDLE + 1]
         return np.maximum.accumulate(np.maximum(middle + factor * (table - middle), 0.0), axis=1)
 
@@ -46,20 +52,34 @@ def correction(past: Sequence[Past], names: Sequence[str]) -> Correction:
     ]
     rows = [row for row in rows if not np.isnan(row).all()]
     if not rows:
-        return Correction()
+        return Correction(days=PRIOR_DAYS)
     scores = np.vstack(rows)
-    trust = len(rows) / (len(rows) + PRIOR_DAYS)
+    days = len(rows) + PRIOR_DAYS  # errors of one day belong together: a day counts as one
+    trust = len(rows) / days
     known = scores[~np.isnan(scores)]
     shared, decay = dependence(scores)
-    return Correction(_factor(-known, trust), _factor(known, trust), shared, decay)
+    below, above = _factor(-known, trust, NARROWEST_BELOW), _factor(known, trust, NARROWEST_ABOVE)
+    return Correction(below, above, days, shared, decay)
 
 
-def _factor(scores: Floats, trust: float) -> float:
+def _tails(days: float) -> Floats:
+    """Quantiles of Student's t over those of the normal law (L,); 1 at the median."""
+    from scipy.special import stdtrit
+
+    if math.isinf(days):
+        return np.ones(TABLE.size)
+    ratio = np.ones(TABLE.size)
+    beside = np.arange(TABLE.size) != MIDDLE
+    ratio[beside] = stdtrit(days, TABLE[beside]) / NORMAL[beside]
+    return ratio
+
+
+def _factor(scores: Floats, trust: float, narrowest: float) -> float:
     """Mean ratio of the scores' upper quantiles (of split conformal prediction) to a normal law's, drawn towards 1."""
     ranks = np.minimum((scores.size + 1) * JUDGED, scores.size) / scores.size
     expected = NORMAL[np.searchsorted(TABLE, JUDGED)]
     ratio = float(np.mean(np.quantile(scores, ranks, method="higher") / expected))
-    return float(np.clip(max(ratio, NARROWEST) ** trust, NARROWEST, WIDEST))
+    return float(np.clip(max(ratio, narrowest) ** trust, narrowest, WIDEST))
 
 
 def dependence(scores: Floats) -> tuple[float, float]:

@@ -48,7 +48,7 @@ def at_scores(table: Floats, scores: Floats) -> Floats:
     rows = np.arange(table.shape[0])
     low, high = table[rows, place], table[rows, place + 1]
     share = (scores - NORMAL[place]) / (NORMAL[place + 1] - NORMAL[place])
-    return np.maximum(low + share * (high - low), 0.0)
+    return np.asarray(np.maximum(low + share * (high - low), 0.0))
 
 
 def scores_of(table: Floats, values: Floats) -> Floats:
@@ -62,4 +62,4 @@ def scores_of(table: Floats, values: Floats) -> Floats:
         place = int(rising[np.abs(rising - place).argmin()])
         share = (value - quantiles[place]) / (quantiles[place + 1] - quantiles[place])
         scores[row] = NORMAL[place] + share * (NORMAL[place + 1] - NORMAL[place])
-    return np.clip(scores, -FARTHEST, FARTHEST)
+    return np.asarray(np.clip(scores, -FARTHEST, FARTHEST))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,11 +13,10 @@ import numpy as np
 from simulator.errors import Problem, ScenarioError
 from simulator.scenario.units import DURATION, UnitError, parse
 from simulator.workload import tables
-from simulator.workload.guarded import Unreadable, guarded_text
+from simulator.workload.forecast.columns import MAX_BINS, TIME_COLUMN, number_columns
+from simulator.workload.guarded import Unreadable
 from simulator.workload.process import Floats
 
-TIME_COLUMN = "t_s"
-MAX_BINS = 50_000_000
 Source: TypeAlias = "str | os.PathLike[str] | LoadSeries | Sequence[float] | Floats | Any"
 
 
@@ -84,23 +83,37 @@ def read_series(
 
 
 def _from_memory(source: Any, step: float | None) -> LoadSeries:
-    values = np.asarray(getattr(source, "values", source), dtype=np.float64)
+    try:
+        values = np.asarray(getattr(source, "values", source), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise wrong("must be a file, numbers or a pandas Series of numbers", "series") from None
     if values.ndim != 1 or not values.size:
         raise wrong(f"must be one row of numbers, got an array of shape {values.shape}", "series")
     if np.isinf(values).any() or (values < 0).any():
         raise wrong("must hold finite numbers of at least 0 (NaN where nothing was recorded)", "series")
     index = getattr(source, "index", None)
     if index is not None and not callable(index) and step is None:
-        return _binned("series", "series", np.asarray(index, dtype=np.float64), values, np.zeros(values.size), None)
+        return _binned("series", "series", _clock(np.asarray(index)), values, np.zeros(values.size), None)
     if step is None:
         raise wrong("is needed: numbers in memory do not say how far apart they are", "interval")
     return LoadSeries("series", "series", 0.0, step, values, (~np.isnan(values)).astype(np.float64))
 
 
+def _clock(index: Any) -> Floats:
+    """Seconds of an index of numbers, dates or spans of time."""
+    if index.dtype.kind in "mM":
+        unit = f"{index.dtype.kind}8[ns]"
+        return np.asarray(index.astype(unit).astype(np.int64) / 1e9)
+    try:
+        return np.asarray(index, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise wrong("has an index that is neither seconds nor dates: give the interval instead", "series") from None
+
+
 def _from_file(path: Path, columns: list[str], step: float | None, gaps: str | None) -> LoadSeries:
     try:
         tables._facts(path)  # refuses folders, pipes and absent files, with the nearest name
-        header, found = _columns(path, columns, gaps)
+        header, found = number_columns(path, columns, gaps)
     except Unreadable as trouble:
         raise wrong(str(trouble), file=str(path)) from None
     except tables.Unusable as trouble:
@@ -120,74 +133,6 @@ def _at(problem: Problem, path: Path) -> Problem:
     return Problem(message, str(path), problem.line, problem.column, problem.path, problem.source)
 
 
-def _columns(path: Path, columns: list[str], gaps: str | None) -> tuple[tuple[str, ...], dict[str, Floats]]:
-    """The wanted columns as numbers, NaN for empty cells of the load."""
-    with guarded_text(path) as text:
-        rows = tables._rows(text)
-        header = tuple(cell.strip() for cell in next(rows, ()))
-        places: dict[str, int] = {}
-        for name in [*columns, *([gaps] if gaps else [])]:
-            places |= tables._places(header, name, (TIME_COLUMN,))
-        parts: dict[str, list[Floats]] = {name: [] for name in places}
-        count = 0
-        for block in tables._blocks(rows):
-            numbers = _numbers(block, places, len(header), columns)
-            if numbers is None:
-                break
-            count += len(block)
-            if count > MAX_BINS:
-                raise Unreadable(f"has more than {MAX_BINS:,} rows: sum them to longer intervals first")
-            for name, part in numbers.items():
-                parts[name].append(part)
-        else:
-            if not count:
-                raise tables.Unusable([Problem("has a header but no rows: at least one row is needed", line=2)])
-            return header, {name: np.concatenate(several) for name, several in parts.items()}
-    raise tables.Unusable(
-        list(_faults(path, header, places, columns)) or [Problem("changed while it was read: try again")]
-    )
-
-
-def _numbers(
-    block: list[list[str]], places: Mapping[str, int], width: int, blank: list[str]
-) -> dict[str, Floats] | None:
-    """One block of every column; None when any of its cells cannot be used. Empty cells of ``blank`` become NaN."""
-    if set(map(len, block)) != {width}:
-        return None
-    found = {}
-    for name, place in places.items():
-        cells = [row[place] for row in block]
-        empty = np.fromiter((name in blank and not cell.strip() for cell in cells), dtype=bool, count=len(cells))
-        if "_" in "".join(cells):  # float() would take 1_000 for a thousand
-            return None
-        try:
-            values = np.array([float(cell) if not none else 0.0 for cell, none in zip(cells, empty)])
-        except ValueError:
-            return None
-        if not (np.isfinite(values).all() and (values >= 0).all()):
-            return None
-        values[empty] = np.nan
-        found[name] = values
-    return found
-
-
-def _faults(path: Path, header: tuple[str, ...], places: Mapping[str, int], blank: list[str]) -> Iterator[Problem]:
-    """The first few faults of a file, row by row."""
-    told = 0
-    for line in tables._walk(path):
-        if len(line.cells) != len(header):
-            cells = "1 cell" if len(line.cells) == 1 else f"{len(line.cells)} cells"
-            found = [Problem(f"{cells} where the header has {len(header)}", line=line.number, source=line.text)]
-        else:
-            cells_of = ((name, place, line.cells[place]) for name, place in places.items())
-            used = ((place, tables._fault(cell)) for name, place, cell in cells_of if name not in blank or cell.strip())
-            found = [tables._problem(line, place, message, header) for place, message in used if message]
-        yield from found
-        told += len(found)
-        if told >= tables.MAX_FAULTS:
-            return
-
-
 def _binned(name: str, column: str, at: Floats, values: Floats, lost: Floats, step: float | None) -> LoadSeries:
     """Rows put into bins by their start; bins without a row were not recorded."""
     gaps = np.diff(at)
@@ -200,6 +145,8 @@ def _binned(name: str, column: str, at: Floats, values: Floats, lost: Floats, st
         if not gaps.size:
             raise wrong("has one row only: say with --interval how long it lasts", TIME_COLUMN, name)
         step = float(np.median(gaps))
+    if gaps.size and gaps.min() > 1.01 * step:
+        raise wrong(f"{step:g} s does not fit {name}, where {TIME_COLUMN!r} advances by {gaps.min():g} s", "interval")
     place = np.rint((at - at[0]) / step)
     off = np.flatnonzero(np.abs(at - at[0] - place * step) > 0.01 * step)
     if off.size or (np.diff(place) < 1).any():

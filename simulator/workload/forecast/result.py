@@ -48,12 +48,12 @@ class Forecast:
     @property
     def times_s(self) -> Floats:
         """Start of every bin (T,) [s on the clock of the series]."""
-        return self.start_s + np.arange(self.table.shape[0]) * self.step_s
+        return np.asarray(self.start_s + np.arange(self.table.shape[0], dtype=np.float64) * self.step_s)
 
     @property
     def end_s(self) -> float:
         """End of the last bin [s]."""
-        return self.start_s + self.table.shape[0] * self.step_s
+        return float(self.start_s + self.table.shape[0] * self.step_s)
 
     def quantile(self, level: float) -> Floats:
         """The quantile (T,) at any level from 0.001 to 0.999."""

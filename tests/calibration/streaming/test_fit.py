@@ -122,7 +122,7 @@ def test_command_and_costs_file(tmp_path: Path) -> None:
         ("layers,group,step_s,gb_moved_per_step", "4,0,1,3.0", "positive"),
         ("layers,group,step_s,gb_moved_per_step", "4.5,1,1,3.0", "whole"),
         ("layers,group,step_s,gb_moved_per_step", "4,1,1,few", "at least 0"),
-        ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,many", "positive"),
+        ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,many", "whole"),
         ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,9", "from 4 to 8"),
         ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,3", "from 4 to 8"),
         ("layers,group,step_s,gb_moved_per_step,layer_loads_per_step", "4,1,1,3.0,6.5", "whole"),
@@ -188,3 +188,15 @@ def test_two_groups_with_and_without_reads_tell_three_figures(tmp_path: Path) ->
     assert group.law.seconds([1, 2, 4, 8, 16]) == pytest.approx(law.seconds([1, 2, 4, 8, 16]), rel=0.01)  # type: ignore[attr-defined]
     assert group.mape is None
     assert "the error is unknown" in str(group.note)
+
+
+def test_what_is_held_out_has_no_part_in_its_prediction(tmp_path: Path) -> None:
+    """Neither in the fit nor in the choice of what is fitted: three or four times the time, the same prediction."""
+    predicted = set()
+    for factor in (3.0, 4.0):
+        rows = [jittered(LAW, k, factor - 1.0 if k == 4 else 0.0) for k in (1, 2, 4, 8, 12)]
+        (group,) = fit(written(tmp_path, *rows), kind="streaming").groups
+        assert group.worst is not None
+        assert group.worst.measured == pytest.approx(factor * float(LAW.seconds(4)))
+        predicted.add(group.worst.predicted)
+    assert len(predicted) == 1

@@ -127,6 +127,56 @@ def test_small_windows_mean_small_batches():
     assert sizes[1] == 6
 
 
+def watched(text, monkeypatch):
+    """A run, with the numbers of decisions for a device and of questions whether a batch fits."""
+    count = {"offer": 0, "fits": 0}
+
+    def counted(name):
+        asked = getattr(ServicesFiller, name)
+
+        def call(*arguments):
+            count[name] += 1
+            return asked(*arguments)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for name in count:
+            patched.setattr(ServicesFiller, name, counted(name))
+        return served(text)[0], count
+
+
+def test_a_batch_size_beyond_all_windows_changes_nothing_and_costs_little(monkeypatch):
+    runs = []
+    for batch in (300, 5000):  # the longest window takes fewer
+        service = copy.deepcopy(SERVICE)
+        service["deployment"]["portions"][0]["batch"] = batch
+        runs.append(watched(tree(service), monkeypatch))
+    (one, _), (two, count) = runs
+    assert one.counters[0].members == two.counters[0].members
+    assert max(map(len, one.counters[0].members)) > 8
+    assert count["fits"] <= 16 * count["offer"]
+
+
+def test_the_largest_batch_is_taken_where_larger_ones_take_less_time(monkeypatch):
+    """Times of batches that fall and rise again: what fits is found as by trying every size."""
+    rng = np.random.default_rng(1)
+    filler, _, _ = served(tree())
+    counter, bay = filler.counters[0], filler.bays[0]
+    for _ in range(200):
+        counter.seconds[1:] = (0.01 * rng.integers(1, 12, 8)).tolist()
+        counter.least[:] = np.minimum.accumulate(counter.seconds[::-1])[::-1].tolist()
+        bay.until = 0.01 * float(rng.integers(0, 13)) + 0.005
+        fitting = [size for size in range(1, 9) if filler.fits(bay, 0.0, counter.index, counter.seconds[size], 0.0)]
+        assert filler._most(bay, counter, 0.0) == max(fitting, default=0)
+
+
+def test_the_budget_holds_back_once_for_a_decision(monkeypatch):
+    text = tree(jitter={"distribution": "lognormal", "cv": 0.2}, iterations=20, fill={"slowdown_budget": 0.0})
+    filler, count = watched(text, monkeypatch)
+    assert 0 < filler.ledger.refused <= count["offer"]
+
+
 @pytest.mark.parametrize("budget", [0.0, 0.01, 0.1])
 def test_with_jitter_the_budget_holds(budget):
     text = tree(jitter={"distribution": "lognormal", "cv": 0.2}, iterations=20, fill={"slowdown_budget": budget})

@@ -209,6 +209,13 @@ def test_more_than_the_link_has_is_told() -> None:
     assert not warned(1000.0, 20, cluster=own)
 
 
+def test_failures_that_services_do_not_notice_are_told() -> None:
+    failing = {"parameter_server": {**SERVER["parameter_server"], "faults": {"mtbf": "1h", "mttr": "1min"}}}
+    (text,) = warned(1.0, cluster=failing)
+    assert text.startswith("streamed portions do not notice when the parameter server fails")
+    assert not lowered(made([portion("1-3")], cluster=failing)).warnings
+
+
 def test_only_requests_that_get_there_count() -> None:
     """Half of them leave before the streamed portion: two batches of four a second, 20 MB each."""
     model = {"ramps": {"after": [1]}, "exits": {"profile": [0.5]}}

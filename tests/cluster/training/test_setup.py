@@ -76,6 +76,11 @@ def test_lists_are_taken_as_they_stand() -> None:
         ({"memory": {"activation": "1GB", "limit": "3.9GB"}}, "memory.limit", "stage 0 reach 4 GB under 1f1b"),
         ({"memory": {"activation": "10GB", "weights": "40GB"}}, "pipeline", "stage 0 holds up to 80.00 GB under 1f1b"),
         ({"pipeline": {"schedule": "dualpipe", "microbatches": 7}}, "pipeline.microbatches", "dualpipe needs"),
+        (
+            {"pipeline": {"schedule": "dualpipe", "stages": 3, "microbatches": 8}},
+            "pipeline.stages",
+            "got 3 and 8",
+        ),
         ({"pipeline": {"schedule": "chimera", "stages": 3}}, "pipeline.stages", "even number of ranks"),
         ({"pipeline": {"schedule": "gpipe", "chunks": 2}}, "pipeline.chunks", "gpipe has 1 chunk"),
         ({"pipeline": {"chunks": 2, "microbatches": 6}}, "pipeline.microbatches", "multiple of 4 microbatches"),

@@ -48,7 +48,9 @@ class Policy(NamedTuple):
     It holds at most ``slope n + extra`` microbatches at once, n being the forwards that fit before the earliest first
     backward. A weight gradient waits for an op that is known to come within ``patience`` of its own time, once all
     forwards are done within ``tail``. A forward waits for a backward known to come within ``lookahead`` of its own
-    time. ``eager``: of a forward and a backward that are both there, the forward goes first.
+    time. ``eager``: of a forward and a backward that are both there, the forward goes first. ``level``: a weight
+    gradient that would delay the next known op waits for it, as long as that leaves the rank no more idle than
+    ``level`` times the most that any rank has idled so far: a bubble costs nothing while another rank has larger ones.
     """
 
     extra: float = 0.0
@@ -57,6 +59,7 @@ class Policy(NamedTuple):
     tail: float = 0.0
     lookahead: float = 0.0
     eager: bool = False
+    level: float = 0.0
 
 
 class _Rank:
@@ -70,6 +73,7 @@ class _Rank:
         "done",
         "ended",
         "free",
+        "idle",
         "kinds",
         "last",
         "memory",
@@ -94,9 +98,13 @@ class _Rank:
         self.memory = 0.0
         self.kinds: list[Kind] = []
         self.began, self.ended, self.free, self.wake = NEVER, 0.0, 0.0, NEVER
+        self.idle = 0.0
 
-    def choose(self, now: float) -> tuple[Kind | None, float]:
-        """What to run now; if nothing, when to look again. A forward needs memory and a place among ``most``."""
+    def choose(self, now: float, most_idle: float) -> tuple[Kind | None, float]:
+        """What to run now; if nothing, when to look again. A forward needs memory and a place among ``most``.
+
+        ``most_idle``: the longest that any rank has idled so far, since its first op [s].
+        """
         forwards, backwards, weights = self.done
         arrived, returned = self.arrived
         backward = returned[backwards] if backwards < len(returned) else NEVER
@@ -110,12 +118,16 @@ class _Rank:
                 return F, now
             return (W, now) if waiting and now + self.seconds[W] <= backward else (None, backward)
         soon = min(forward, backward)
+        if soon < now + self.seconds[W] and self.idle + (soon - now) <= self.policy.level * most_idle:
+            return None, soon
         share = self.policy.patience if forwards < self.count else self.policy.tail
         return (W, now) if waiting and soon >= now + share * self.seconds[W] else (None, soon)
 
     def run(self, kind: Kind, now: float) -> float:
         """Run the next op of a kind; returns its end."""
-        if not self.kinds:
+        if self.kinds:
+            self.idle += now - self.ended
+        else:
             self.began = now
         self.kinds.append(kind)
         self.done[kind] += 1
@@ -150,17 +162,19 @@ def _ran(job: Job, policy: Policy) -> list[_Rank]:
     ranks = [_Rank(job, policy, stage) for stage in range(len(job.forward))]
     ranks[0].wake = 0.0
     heap = [(0.0, 0)]
+    most_idle = 0.0
     while heap:
         now, number = heappop(heap)
         rank = ranks[number]
         if rank.wake != now:
             continue
-        kind, rank.wake = rank.choose(now)
+        kind, rank.wake = rank.choose(now, most_idle)
         if kind is None:
             if rank.wake < NEVER:
                 heappush(heap, (rank.wake, number))
             continue
         end = rank.run(kind, now)
+        most_idle = max(most_idle, rank.idle)
         rank.free = rank.wake = _send(job, ranks, number, kind, end, heap)
         heappush(heap, (rank.wake, number))
     if any(rank.done[W] < job.microbatches for rank in ranks):

@@ -6,6 +6,7 @@ ranks may end askew (Qi et al., ICLR 2024, where the heuristic is another one).
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from simulator.costs.pipeline.timeline import evaluate
 from simulator.costs.pipeline.times import Times, times_of
 from simulator.errors import Problem, ScenarioError
 
-EFFORT = 400_000
+EFFORT = 600_000
 """Decisions of ranks that a search may take in all; a schedule needs 3 p m of them."""
 STARTS = (
     Policy(),
@@ -28,8 +29,13 @@ STARTS = (
     Policy(slope=0.5, patience=1.0, tail=1.0),
     Policy(slope=100.0, lookahead=0.1),
     Policy(slope=100.0, patience=1.0, tail=1.0),
+    Policy(slope=1.5, tail=0.1, level=1.0),
+    Policy(slope=100.0, patience=0.02, tail=0.02, lookahead=0.02, level=1.0),
 )
-"""From little to much held back: the deepest warm-up that pays, gaps left open for what is about to come, no cap."""
+"""From little to much held back: the deepest warm-up that pays, gaps left open for what is about to come, no cap; and
+gaps that are left open where others have larger ones."""
+RESTARTS = 12
+"""Descents from policies drawn at random, at most, that find nothing better one after another."""
 CHOICES: dict[str, tuple[Any, ...]] = {
     "extra": (0.0, 0.5, 1.0, 2.0, 4.0, -1.0),
     "slope": (1.0, 0.5, 0.75, 1.25, 1.5, 2.0, 100.0),
@@ -37,6 +43,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "tail": (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0),
     "lookahead": (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5),
     "eager": (False, True),
+    "level": (0.0, 0.5, 1.0, 2.0),
 }
 
 
@@ -65,6 +72,14 @@ class _Tries:
             for name, values in CHOICES.items():
                 policy = min((policy, *(policy._replace(**{name: value}) for value in values)), key=self.span)
 
+    def restart(self, enough: float) -> None:
+        """Descend from policies drawn at random, always the same ones, until that no longer helps."""
+        rng, vain = random.Random(0), 0
+        while vain < RESTARTS and self.left > 0.0 and min(self.spans.values()) > enough:
+            before = min(self.spans.values())
+            self.descend(Policy(**{name: rng.choice(values) for name, values in CHOICES.items()}), enough)
+            vain = 0 if min(self.spans.values()) < before else vain + 1
+
 
 def least_span(job: Job) -> float:
     """No schedule's longest span is shorter [s]: the work of a rank; and the last rank's forwards and backwards, with
@@ -91,6 +106,7 @@ def search(shape: Shape, name: str, effort: float = EFFORT) -> Schedule:
     for start in starts:
         if min(tries.spans.values()) > enough:
             tries.descend(start, enough)
+    tries.restart(enough)
     best = min(tries.spans, key=lambda policy: tries.spans[policy])
     found = _named(name, shape, orders(job, best))
     fixed = [_named(name, shape, entry.build(shape).orders) for entry in (ZB_H1, ZB_H2)]
