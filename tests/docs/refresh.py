@@ -1,4 +1,4 @@
-"""``python -m tests.docs.refresh`` writes the outputs that README.md shows anew."""
+"""``python -m tests.docs.refresh [PAGE ...]`` writes the outputs that pages show anew; README.md, if none is named."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def _console(block: Block, folder: Path) -> list[str]:
 
 
 def main() -> None:
-    page = ROOT / "README.md"
-    with tempfile.TemporaryDirectory() as folder:
-        text = refreshed(page.read_text(encoding="utf-8"), workplace(Path(folder)))
-    page.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"wrote {page.name}\n")
+    for name in sys.argv[1:] or ["README.md"]:
+        page = ROOT / name
+        with tempfile.TemporaryDirectory() as folder:
+            text = refreshed(page.read_text(encoding="utf-8"), workplace(Path(folder)))
+        page.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"wrote {name}\n")
 
 
 if __name__ == "__main__":

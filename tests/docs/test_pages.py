@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import ROOT, Block, blocks, commands, run_plan, run_python, workplace
+from tests.docs.blocks import ROOT, Block, blocks, commands, run_plan, run_python, updated, workplace
 
 PAGES = sorted(
     path
@@ -24,11 +24,11 @@ PYTHON = [
     if block.language == "python"
 ]
 COMMANDS = [
-    (name, command)
+    (name, command, shown)
     for name, path in OTHERS
     for block in blocks(path.read_text(encoding="utf-8"))
     if block.language == "console"
-    for command, _ in commands(block)
+    for command, shown in commands(block)
     if command.startswith("plan ")
 ]
 
@@ -60,7 +60,7 @@ def test_python(name: str, block: Block, tmp_path: Path) -> None:
 def test_commands(tmp_path: Path) -> None:
     """The commands of a page are steps of one story, so they run one after another in one folder."""
     folders: dict[str, Path] = {}
-    for name, command in COMMANDS:
+    for name, command, shown in COMMANDS:
         if name not in folders:
             folders[name] = tmp_path / name.replace("/", "-")
             folders[name].mkdir()
@@ -70,6 +70,9 @@ def test_commands(tmp_path: Path) -> None:
             continue  # measurements of the reader's own
         done = run_plan(command, folders[name])
         assert done.returncode == 0, f"{name}: {command}\n{done.stderr}"
+        if shown:
+            stale = f"{name} shows something else than {command} prints: python -m tests.docs.refresh {name}"
+            assert updated(shown, done.stdout) == shown, stale
 
 
 def test_every_page_is_in_the_index() -> None:

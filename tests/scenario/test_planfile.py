@@ -102,7 +102,7 @@ def test_another_version_of_the_scenario_is_told(files: tuple[Path, Path]) -> No
     (warning,) = simulate(load(scenario, plan=plan)).to_dict()["warnings"]
     assert "was made for another version of this scenario" in warning
     digest = hashlib.sha256(scenario.read_bytes()).hexdigest()
-    plan.write_text(PLAN.replace("version: 1", f"version: 1\nscenario: {{sha256: \"{digest}\", variants: [big]}}"))
+    plan.write_text(PLAN.replace("version: 1", f'version: 1\nscenario: {{sha256: "{digest}", variants: [big]}}'))
     (note,) = load(scenario, plan=plan).source.notes
     assert "was made for other variants of this scenario (big)" in note
 

@@ -356,7 +356,7 @@ def check_stream_training_l2l(runs: Variants) -> None:
     assert found[None]["layer_loads"] == 2 * 25 - 2
     assert found[None]["naive_loads"] == 2 * 25 * 64
     assert found[None]["throughput"] > 2 * found["ungrouped"]["throughput"]
-    assert found["constant"]["peak_memory"] < 0.3 * found[None]["peak_memory"]
+    assert found["constant"]["peak_memory"] < found[None]["peak_memory"] / 2
     assert found["deep"]["peak_memory"] == found["constant"]["peak_memory"]
     assert found["fifty-billion"]["server_memory"] > 10 * 50e9
 

@@ -22,8 +22,8 @@ class CostGroup:
     """The fitted law of one group of rows, and how far it may be trusted.
 
     ``group`` holds the columns that name it (layer, device, precision, ...), ``rows`` how many rows it came
-    from, ``span`` the smallest and largest batch measured (of matrix products m; None if neither), ``mape`` the held-out
-    error as a share (None where too few rows could be held out), ``source`` the file and its SHA-256.
+    from, ``span`` the smallest and largest batch measured (of matrix products m; None if neither), ``mape`` the
+    held-out error as a share (None where too few rows could be held out), ``source`` the file and its SHA-256.
     """
 
     group: Mapping[str, str]
