@@ -24,6 +24,7 @@ HEAVY = (
     "rich",
     "numba",
     "pyarrow",
+    "statsforecast",
 )
 
 

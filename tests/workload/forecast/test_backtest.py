@@ -81,7 +81,9 @@ SHARES = {"azure_vm": 4, "helios demand": 4, "philly nodes": 6, "worldcup98": 6,
 @pytest.mark.parametrize("thinned", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_bar_on_measured_series(thinned: bool) -> None:
     """Geometric mean <= 0.90 of the better naive's loss, no computing series above 1.15, 93-98 % below the 95 %
-    quantile, <= 2 s in median and 5 s at most (processor time)."""
+    quantile, <= 2 s in median and 5 s at most (processor time).
+
+    The few days of the thinned run are few draws: two points of coverage more are allowed there."""
     runs = [case.run(SHARES.get(case.name, 1) if thinned else 1) for case in CASES]
     ratio, share = pooled(runs)
     assert ratio <= 0.90
