@@ -68,6 +68,10 @@ def warnings_of(name: str, figures: Json) -> list[str]:
             f"training {name}: nothing ran in its idle windows, as its times are not exact and any piece might delay "
             f"it by more than slowdown_budget ({figures['slowdown_budget']:.3g}); raise it, or shorten the pieces"
         )
+    idle = [job for job, tree in figures["jobs"].items() if not tree["work"]]
+    if idle and figures["recovered"]:
+        jobs = ", ".join(idle)
+        found.append(f"training {name}: no idle window was given to {jobs}; are the pieces too long for them?")
     for service, tree in figures["services"].items():
         if tree["inside"]:
             found.append(f"service {service}, in the windows of training {name}: {tree['inside']} requests never ended")

@@ -164,7 +164,7 @@ class TestDevices:
         assert [row.labels["backend"] for row in found.rows] == ["numpy", "torch-cuda"]
 
     def test_networks_are_refused_there(self) -> None:
-        with pytest.raises(ScenarioError, match="only gemm is measured on a CUDA device"):
+        with pytest.raises(ScenarioError, match="on a CUDA device only gemm, stream can be measured, not mlp"):
             measured("mlp", "8-8", device="cuda")
         assert {row.labels["backend"] for row in measured("mlp", "8-8", device="auto").rows} == {"numpy"}
 

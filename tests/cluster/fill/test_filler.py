@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator.cluster.clock import Clock
+from simulator.cluster.fill.figures import warnings_of
 from simulator.cluster.fill.filler import Rules
 from simulator.cluster.fill.jobs import JobsFiller
 from simulator.cluster.training.run import run_training
@@ -155,6 +156,16 @@ def test_a_failure_costs_pieces_and_nothing_is_lost_or_done_twice():
         assert figures["recovered"] > 0.0
         if "jobs" in kind:
             assert figures["jobs"]["a"]["done"] <= 100
+
+
+def test_a_job_whose_pieces_fit_no_window_is_told():
+    short, long = (
+        {"name": name, "piece": piece, "memory": "1MB"} for name, piece in (("short", "0.5s"), ("long", "99s"))
+    )
+    _, _, _, figures = run({"jobs": [short, long]})
+    (warning,) = warnings_of("t", figures)
+    assert "no idle window was given to long; are the pieces too long" in warning
+    assert warnings_of("t", run({"jobs": [short]})[-1]) == []
 
 
 def test_free_memory_decides_where_a_job_runs():
