@@ -21,7 +21,7 @@ from simulator.costs.streaming import StreamingLaw
 ASKED = 0.10
 GROUPS = (1, 2, 4, 8, 16)
 SHAPES = ("training:6x2048@8", "inference:6x2048@16")
-"""Layers of 17 MB: reads of a few megabytes vary so much on a shared drive that the steps near the knee cannot hide them."""
+"""Layers of 17 MB: shorter reads vary so much on a shared drive that steps near the knee cannot hide them."""
 EFFORT = Effort(rounds=12, calls=3, limit_s=240.0)
 
 

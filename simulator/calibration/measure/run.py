@@ -79,7 +79,8 @@ def _backends(kind: str, backend: str, device: str) -> tuple[tuple[Backend, ...]
             raise ScenarioError(Problem(f"no CUDA device here: {missing}", path="--device cuda"))
         if kind not in ON_CUDA:
             known = ", ".join(sorted(ON_CUDA))
-            raise ScenarioError(Problem(f"on a CUDA device only {known} can be measured, not {kind}", path="--device cuda"))
+            message = f"on a CUDA device only {known} can be measured, not {kind}"
+            raise ScenarioError(Problem(message, path="--device cuda"))
         return (find({"cuda": CUDA}, "cuda", "--device")(),), ()
     found = [find(BACKENDS, backend, "--backend")()]
     if missing is None and kind in ON_CUDA:
