@@ -78,7 +78,7 @@ def measure_text(found: Measurement, width: int) -> str:
     else:
         rows = [[title, *(times.get(one, "") for one in sizes)] for title, times in lines.items()]
         table = grid(["µs by batch", *map(str, sizes)], rows, width)
-    return "\n\n".join([table, *(wrapped(text, width, "  ") for text in _remarks(found, size))]) + "\n"
+    return "\n\n".join([table, *(wrapped(text, width, "  ") for text in remarks(found, size))]) + "\n"
 
 
 def _title(labels: Any, size: str | None) -> str:
@@ -89,18 +89,18 @@ def _title(labels: Any, size: str | None) -> str:
     return " ".join(dict.fromkeys(cell for cell in named.values() if cell))
 
 
-def _remarks(found: Measurement, size: str | None) -> list[str]:
+def remarks(found: Measurement, size: str | None) -> list[str]:
     """What to know about the figures."""
     sources = list(dict.fromkeys(tuple(str(row.labels.get(key, "")) for key in _PROVENANCE) for row in found.rows))
-    remarks = [f"{a} {b} on {c} ({d}), {e} thread, clock {f}" for a, b, c, d, e, f in sources]
+    said = [f"{a} {b} on {c} ({d}), {e} thread, clock {f}" for a, b, c, d, e, f in sources]
     noises = sorted(row.cv_rounds for row in found.rows if row.cv_rounds is not None)
     if noises:
         noisy = sum(noise > _NOISY for noise in noises)
         text = (
             f"noise between rounds: half of the rows up to {noises[len(noises) // 2]:.1%}, all up to {noises[-1]:.1%}"
         )
-        remarks.append(text + (f"; {noisy} of {len(noises)} above {_NOISY:.0%}" if noisy else ""))
+        said.append(text + (f"; {noisy} of {len(noises)} above {_NOISY:.0%}" if noisy else ""))
     where = "one processor" if found.pinned else "any processor (it could not be pinned)"
     load = "" if found.other_cores is None else f"; others kept {found.other_cores:.1f} processors busy"
-    remarks.append(f"measured for {found.wall_s:.0f} s on {where}{load}")
-    return remarks
+    said.append(f"measured for {found.wall_s:.0f} s on {where}{load}")
+    return said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.cli.measure import _remarks
+from simulator.cli.measure import remarks
 
 if TYPE_CHECKING:
     from simulator.calibration.measure import Measurement, Row
@@ -24,7 +24,7 @@ def streams_text(found: Measurement, width: int) -> str:
         width,
     )
     said = [*dict.fromkeys(_moved(row) for row in found.rows if row.labels["bytes_moved_per_step"])]
-    return "\n\n".join([table, *(wrapped(text, width, "  ") for text in (*said, *_remarks(found, None)))]) + "\n"
+    return "\n\n".join([table, *(wrapped(text, width, "  ") for text in (*said, *remarks(found, None)))]) + "\n"
 
 
 def _title(row: Row) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from simulator.results import intervals
 from simulator.results.cohort import Json
@@ -71,6 +73,14 @@ class Jobs:
                 busy = math.fsum(use.busy for use in uses) / len(uses)
                 found.append(DeviceUse(uses[0].pool, max(use.devices for use in uses), busy))
         return found
+
+
+def frame_of(columns: Any, kinds: Sequence[str]) -> pd.DataFrame:
+    """The arrays of a dataclass as a tidy frame, its ``kind`` by name."""
+    import pandas as pd
+
+    found = {field.name: getattr(columns, field.name) for field in fields(columns)}
+    return pd.DataFrame(found | {"kind": np.array(kinds)[columns.kind]})
 
 
 def with_uses(pools: Json, infos: Sequence[PoolInfo], uses: Sequence[DeviceUse]) -> Json:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.results.cohort import Json
-from simulator.results.jobs import DeviceUse
+from simulator.results.jobs import DeviceUse, frame_of
 from simulator.results.record import Floats, Ints
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ class Actions:
 
     def frame(self) -> pd.DataFrame:
         """The actions as a tidy frame."""
-        import pandas as pd
-
-        columns = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return pd.DataFrame(columns | {"kind": np.array(KINDS)[self.kind]})
+        return frame_of(self, KINDS)
 
 
 @dataclass(frozen=True)

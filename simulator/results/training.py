@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.results.cohort import Json
-from simulator.results.jobs import DeviceUse
+from simulator.results.jobs import DeviceUse, frame_of
 from simulator.results.record import Floats, Ints
 
 if TYPE_CHECKING:
@@ -41,10 +41,7 @@ class Ops:
 
     def frame(self) -> pd.DataFrame:
         """The ops as a tidy frame; ``fused`` ones run in one go with the op before."""
-        import pandas as pd
-
-        columns = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return pd.DataFrame(columns | {"kind": np.array(KINDS)[self.kind]})
+        return frame_of(self, KINDS)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from simulator.calibration.int8.affine import Affine, along_channels
 from simulator.calibration.int8.geometry import Geometry, convolve
 from simulator.calibration.int8.kernels import convolution, gemm
 from simulator.calibration.int8.precision import Precision, Single, rounded
-from simulator.calibration.int8.table import ENTRY_BYTES, table_bytes
+from simulator.calibration.int8.table import table_bytes
 from simulator.calibration.int8.weights import quantize_weights
+from simulator.costs.quantized import memory
 from simulator.errors import Problem, ScenarioError
 
 Shape = tuple[int, ...]
@@ -51,7 +52,7 @@ class Linear:
 
     def table_bytes(self, shape: Shape) -> int:
         """One sum per output."""
-        return int(self.weight.shape[1]) * ENTRY_BYTES
+        return memory.table_bytes(int(self.weight.shape[1]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

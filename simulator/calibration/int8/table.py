@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from simulator.calibration.int8.affine import Ints
 from simulator.calibration.int8.geometry import Geometry
-
-ENTRY_BYTES = 4
+from simulator.costs.quantized import memory
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -99,4 +98,4 @@ def table_bytes(size: tuple[int, int], weight: tuple[int, ...], geometry: Geomet
     4096
     """
     rows, columns = both_axes(size, (weight[2], weight[3]), geometry)
-    return rows.count * columns.count * weight[0] * ENTRY_BYTES
+    return memory.table_bytes(weight[0], (rows.count, columns.count))
