@@ -1,0 +1,1 @@
+"""Search for the cheapest plan, with the proof of how good it is."""
