@@ -11,17 +11,24 @@ import typer
 
 from simulator import __version__
 from simulator.cli import output
+from simulator.cli.examples import epilog
 from simulator.cli.verbs import (
+    backtest,
     calibrate,
     catalogue,
+    compare,
     exits,
+    export,
     forecast,
     init,
+    optimize,
     pipeline,
+    report,
     saturate,
     schema,
     simulate,
     stream,
+    sweep,
     validate,
 )
 from simulator.errors import InternalError, ScenarioError
@@ -38,8 +45,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (simulate, saturate, exits, pipeline, stream, forecast, validate, schema, init, catalogue):
-    app.command(verb.__name__.rpartition(".")[2])(verb.command)
+for verb in (
+    simulate,
+    optimize,
+    backtest,
+    sweep,
+    compare,
+    saturate,
+    exits,
+    pipeline,
+    stream,
+    forecast,
+    export,
+    report,
+    validate,
+    schema,
+    init,
+    catalogue,
+):
+    name = verb.__name__.rpartition(".")[2]
+    app.command(name, epilog=epilog(name))(verb.command)
 app.add_typer(calibrate.app, name="calibrate")
 
 

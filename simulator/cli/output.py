@@ -21,9 +21,9 @@ class Bar:
     def __init__(self, update: Callable[..., object]) -> None:
         self._update = update
 
-    def __call__(self, done: float, total: float | None = 1.0) -> None:
-        """Show ``done`` of ``total``; None when nobody knows the total."""
-        self._update(completed=done, total=total)
+    def __call__(self, done: float, total: float | None = 1.0, text: str | None = None) -> None:
+        """Show ``done`` of ``total``, None when nobody knows the total; ``text`` takes the place of the label."""
+        self._update(completed=done, total=total, **({} if text is None else {"description": text}))
 
 
 def emit(text: str) -> None:

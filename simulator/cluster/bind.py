@@ -34,6 +34,11 @@ def loads(text: str, *, sets: str | Sequence[str] = (), variants: str | Sequence
     return scenario.loads(text, sets=_several(sets), variants=_several(variants), known=known_names())
 
 
+def vary(given: Scenario, sets: Sequence[str]) -> Scenario:
+    """The scenario with further overrides ``path=value``; its text is not read again."""
+    return scenario.vary(given, sets, known=known_names())
+
+
 def _several(given: str | Sequence[str]) -> Sequence[str]:
     """One text stands for a list of one; its letters are never meant."""
     return [given] if isinstance(given, str) else given

@@ -29,7 +29,8 @@ def hands_on_at_once(service: lowered.Service) -> bool:
 def build_stations(engine: Engine, table: RequestTable) -> None:
     """Make every station of the service, over all windows, and the replicas of its first deployment."""
     spec = table.spec
-    table.stations = [_station(table, index, station) for index, station in enumerate(spec.stations)]
+    by_event = engine.server is not None
+    table.stations = [_station(table, index, station, by_event) for index, station in enumerate(spec.stations)]
     table.paths = [[table.stations[index] for index in deployment.stations] for deployment in spec.deployments]
     table.entries = [path[0] for path in table.paths]
     at_once = hands_on_at_once(spec)
@@ -49,12 +50,15 @@ def build_stations(engine: Engine, table: RequestTable) -> None:
         station.refresh_open_lines()
 
 
-def _station(table: RequestTable, index: int, spec: lowered.Station) -> Station:
+def _station(table: RequestTable, index: int, spec: lowered.Station, by_event: bool) -> Station:
+    """One station; ``by_event``: its loads from the parameter server are events."""
     factors = _factors(table)
     phases = [
         [PhaseState(phase, place, table.spec.layers, factors(phase.ordinal)) for place, phase in enumerate(kind.phases)]
         for kind in spec.kinds
     ]
+    for phase in (phase for kind in phases if by_event for phase in kind):
+        phase.streamed, phase.starting = phase.spec.streamed, phase.spec.starting
     passing = table.passing(PASSES[spec.exit_mode]) if isinstance(table, PairedTable) else PASSES[spec.exit_mode]
     station = Station(table, index, spec, phases, passing, discipline_of(spec))
     ordinal = spec.kinds[0].phases[0].ordinal

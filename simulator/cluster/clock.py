@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
-from typing import Any
+from heapq import heapify, heappop, heappush
+from typing import Any, Protocol
 
 from simpy import Environment, Event
 
@@ -14,6 +14,19 @@ COMPLETION, TRANSFER, ARRIVAL, TIMER, CONTROL = range(5)
 """Kinds of events of one instant, in the order in which they are applied; first part of every key."""
 
 INFINITY = float("inf")
+
+
+class Ticking(Protocol):
+    """What has a time and takes events: a clock, or a part of one."""
+
+    @property
+    def now(self) -> float:
+        """The simulated time [s]."""
+        ...
+
+    def schedule_at(self, instant: float, key: Key, handler: Callable[[Any], None], argument: Any = None) -> None:
+        """Call ``handler(argument)`` at ``instant`` [s]."""
+        ...
 
 
 class Clock(Environment):
@@ -33,6 +46,8 @@ class Clock(Environment):
         self.heap: list[Any] = self._queue
         self.controls = 0
         """Control events waiting in the heap; a run with nothing else left to do is over."""
+        self.aside = 0
+        """Events of side clocks waiting in the heap; they alone do not keep a run going either."""
 
     def schedule_at(self, instant: float, key: Key, handler: Callable[[Any], None], argument: Any = None) -> None:
         """Call ``handler(argument)`` at ``instant`` [s]."""
@@ -66,6 +81,35 @@ class Clock(Environment):
         while heap and heap[0][0] == now and heap[0][1] < before:
             _, _, _, handler, argument = heappop(heap)
             handler(argument)
+
+
+class SideClock:
+    """The events of something that runs beside others on one clock, does not keep them going, and may outlast them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @property
+    def now(self) -> float:
+        """The time of the clock [s]."""
+        return self._clock._now
+
+    def schedule_at(self, instant: float, key: Key, handler: Callable[[Any], None], argument: Any = None) -> None:
+        """Call ``handler(argument)`` at ``instant`` [s]."""
+        self._clock.aside += 1
+        self._clock.schedule_at(instant, key, self._apply, (handler, argument))
+
+    def go_on_alone(self) -> None:
+        """Take everything else out of the common heap: what is not of this clock will never happen."""
+        heap = self._clock.heap
+        heap[:] = [entry for entry in heap if entry[3] == self._apply]
+        heapify(heap)
+        self._clock.controls = 0
+
+    def _apply(self, call: tuple[Callable[[Any], None], Any]) -> None:
+        self._clock.aside -= 1
+        handler, argument = call
+        handler(argument)
 
 
 def _fire(event: Event) -> None:

@@ -26,10 +26,12 @@ from simulator.cluster.pools import Pools
 from simulator.cluster.recorder import Recorder
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.state import Batch, Line, PhaseState, Replica, State, Station
+from simulator.cluster.streaming.beside import ServerBeside
 from simulator.cluster.twins import request_tables
 from simulator.cluster.windows import close, start_windows
 from simulator.errors import ScenarioError
 from simulator.results.record import Outcome, RunRecord
+from simulator.results.stream import StreamRun
 
 BEFORE_ARRIVALS: Key = (TRANSFER + 1,)
 ALL: Key = (99,)
@@ -61,6 +63,7 @@ class Engine:
         """Leaving replicas with nothing more to do, and drained stations: they go when the instant is settled."""
         self.checked, self.standing = -1.0, 0
         self.links = [SharedLink(self, link) for link in lowered.links]
+        self.server = None if lowered.server is None else ServerBeside(self, lowered.server)
         self.tables = request_tables(lowered, replication, folder)
         self.pools = Pools(self)
         self.replicas: list[Replica] = []
@@ -90,7 +93,7 @@ class Engine:
                 i += 1
                 if times[i] == now:
                     continue  # the next one belongs to the same instant
-            elif now > limit or (now > duration and len(heap) == clock.controls and self._is_empty()):
+            elif now > limit or (now > duration and len(heap) == clock.controls + clock.aside and self._is_empty()):
                 break
             elif arrival == now:
                 clock._now = now
@@ -115,6 +118,10 @@ class Engine:
                 self._check(now)
         end = clock.now if self._is_empty() else limit
         return self.recorder.record(self, max(end, duration))
+
+    def streams(self, end_s: float) -> dict[str, StreamRun]:
+        """After the run, which ended at ``end_s``: streams that shared a link with services, run to their end."""
+        return {} if self.server is None else self.server.finish(end_s)
 
     def _check(self, now: float) -> None:
         """Now and then: time must go on, and whoever watches is told how far it is."""
@@ -264,6 +271,10 @@ class Engine:
         requests, entered, dues = fifo.take(k)
         batch = Batch(replica, phase, requests, dues, now)
         station = line.station
+        replica.batch = batch
+        replica.state = BUSY
+        if self.server is not None and self.server.start(batch, entered, due):
+            return
         total = phase.times[k] if station.fixed else station.passing.time(batch, station.service)
         if phase.factors is None:
             batch.end = now + total
@@ -272,8 +283,6 @@ class Engine:
         self.recorder.begin(batch, entered, due)
         if batch.answers:
             self._plan_answers(batch, line.station.service)
-        replica.batch = batch
-        replica.state = BUSY
         heappush(self._heap, (batch.end, replica.key, next(self._events), self.complete, batch))
 
     def _plan_answers(self, batch: Batch, table: RequestTable) -> None:
@@ -283,9 +292,10 @@ class Engine:
         if table.prompt:
             for request, instant in batch.answers:
                 key = (COMPLETION, table.index, batch.phase.spec.portion, batch.replica.number)
-                self.clock.schedule_at(instant, key, self._answer, (batch, request))
+                self.clock.schedule_at(instant, key, self.answer, (batch, request))
 
-    def _answer(self, arg: tuple[Batch, int]) -> None:
+    def answer(self, arg: tuple[Batch, int]) -> None:
+        """An answer leaves a batch under way, now."""
         batch, request = arg
         table = batch.replica.station.service
         if not batch.aborted and not table.is_answered(request):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from simulator.cluster.lowered import Lowered
 from simulator.costs.early_exit import Drawn, ProfileTable, Replay, RowSource
 from simulator.errors import Problem, ScenarioError
 from simulator.results import RunFrame, RunRecord, Tally, check_conservation, check_tally, warmup_end_s
+from simulator.results.jobs import JobRun
 from simulator.scenario.workload import Closed
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def missing_feature(lowered: Lowered) -> str | None:
     """What of a lowered cluster only the reference engine knows; None when there is nothing."""
     if lowered.links:
         return "shared links"
+    if lowered.server is not None:
+        return lowered.server.reason
     if len(lowered.services) > MOST_SERVICES:
         return f"more than {MOST_SERVICES:,} services"
     if any(service.twin is not None for service in lowered.services):
@@ -94,6 +97,27 @@ def recorded(
     """One replication with all its tables, its warm-up found where that is ``auto``, checked for conservation."""
     with _collector_paused():
         record = _engine(engine)(lowered, replication, folder, progress).run()
+    return _checked(record, warmup)
+
+
+def recorded_with_streams(
+    lowered: Lowered,
+    replication: int,
+    folder: Path,
+    progress: Progress | None = None,
+    warmup: float | Literal["auto"] = 0.0,
+) -> tuple[RunRecord, Mapping[str, JobRun]]:
+    """The same by the reference engine, and the streams that share the parameter server's link with the services."""
+    from simulator.cluster.engine import Engine
+
+    with _collector_paused():
+        engine = Engine(lowered, replication, folder, progress)
+        record = engine.run()
+        streams = engine.streams(record.end_s)
+    return _checked(record, warmup), streams
+
+
+def _checked(record: RunRecord, warmup: float | Literal["auto"]) -> RunRecord:
     if warmup == "auto":
         record = replace(record, warmup_s=warmup_end_s(record))
     check_conservation(record)

@@ -77,6 +77,13 @@ class Evaluation:
         """Cost of the devices held, per hour, by service."""
         return {name: figures["cost_per_hour"] for name, figures in self.metrics["services"].items()}
 
+    def _repr_html_(self) -> str:
+        from simulator.results.html import services_html
+
+        missed = [f"missed: {one}" for one in self.misses]
+        said = [*missed, *(f"warning: {text}" for text in self.warnings), *([self.error] if self.error else [])]
+        return services_html(self.metrics, said)
+
 
 def evaluate(
     candidates: Iterable[Scenario | Candidate],
@@ -106,7 +113,7 @@ def evaluate(
     spread = Spread(partial(_evaluated, replications=replications), jobs, _share(progress, len(jobs)))
     workers = min(cores() if workers is None else workers, max(len(jobs), 1))
     if executor is not None or workers > 1:
-        _load_kernel(jobs)
+        load_kernel(jobs)
     if executor is not None:
         spread.through(executor, workers)
     elif workers > 1:
@@ -195,7 +202,7 @@ def _told(scenario: Scenario, choice: Choice, frames: Sequence[RunFrame], figure
     )
 
 
-def _load_kernel(candidates: Sequence[Scenario | Candidate]) -> None:
+def load_kernel(candidates: Sequence[Scenario | Candidate]) -> None:
     """Compile the engine, or load it from disk, before others do it at the same time.
 
     Processes that are forked inherit it, others find it on disk. What goes wrong here is told in the candidate's row.

@@ -47,9 +47,13 @@ def _fail(engine: Engine, replica: Replica) -> None:
     replica.batch = None
     replica.under_way = []
     replica.link_free = now
+    if replica.incoming is not None:
+        replica.incoming.stop()
     replica.station.refresh_open_lines()
     for batch in batches:
         batch.aborted = True
+        if batch.by_layer is not None:
+            batch.by_layer.cancel()
         engine.give_answers(batch, now)
         engine.recorder.abort(batch, now, batch.end if batch.done and engine.lowered.overlap else now)
     forget_transfers(engine, replica, batches)
@@ -129,6 +133,8 @@ def _put_back(engine: Engine, replica: Replica, taken: Taken) -> None:
 def _repair(engine: Engine, replica: Replica) -> None:
     replica.state = State.IDLE
     replica.lost += engine.clock.now - replica.failed
+    if replica.incoming is not None:
+        replica.incoming.begin()
     replica.station.refresh_open_lines()
     replica.line.gain(replica.number)
     engine.touch(replica.line)

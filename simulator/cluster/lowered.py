@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,11 @@ from simulator.costs.early_exit import RowSource
 from simulator.results.record import PoolInfo, PortionInfo, ServiceInfo
 from simulator.scenario import Workload
 from simulator.scenario.autoscale import Autoscale
+from simulator.scenario.cluster import Faults
+
+if TYPE_CHECKING:
+    from simulator.cluster.streaming.setup import StreamSetup
+    from simulator.cluster.streaming.work import Carried
 
 MOST_INSIDE = 1 << 24
 """Requests inside at one time of a run that keeps no tables; each takes about 350 bytes."""
@@ -20,6 +26,20 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 ExitMode = Literal["none", "compact", "at_cut", "answer_early"]
 DropPolicy = Literal["never", "expired", "hopeless"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loads:
+    """Layers of a portion that come from the parameter server: for every batch, or once when a replica starts."""
+
+    compute_s: Floats
+    """Time of each step without waiting for its layer [s], shape (steps, batch + 1)."""
+    needs: tuple[int, ...]
+    """For each step the number of the load that brings its layer, -1 where nothing is loaded."""
+    copies: tuple[Carried, ...]
+    """The loads in order, each as it is alone on its link."""
+    slots: int
+    """Layers that there is room for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +59,7 @@ class Phase:
     step_ramp: Ints
     """For each step 0 for a layer, else the number of the layer whose ramp it is."""
     elapsed_s: Floats
-    """Left-to-right sum of ``steps_s`` [s], same shape."""
+    """Left-to-right sum of ``steps_s`` [s], same shape; with streamed layers when each step ends by the recurrence."""
     time_s: Floats
     """Time of a whole batch [s], shape (batch + 1,); the last row of ``elapsed_s``."""
     transfer_s: Floats
@@ -50,6 +70,10 @@ class Phase:
     """Index into ``Lowered.links`` of the shared link to the next station, -1 for a link of its own."""
     floor_s: float
     """Shortest time from here to the first possible exit at batch 1, transfers in, jitter out [s]."""
+    streamed: Loads | None = None
+    """What every batch loads; ``steps_s`` is then that of a replica which is alone at the server."""
+    starting: Loads | None = None
+    """What a joining replica loads while it may serve already."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +90,8 @@ class Kind:
     mttr_s: float
     phases: tuple[Phase, ...]
     """One phase for parallel execution; all portions of the model for serial execution."""
+    first_wait_s: float = 0.0
+    """Part of ``load_s`` that a first batch of one waits for layers which come meanwhile [s]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,6 +247,19 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Server:
+    """The parameter server where loads of services are events, because they meet others or its failures."""
+
+    reason: str
+    """What is simulated so, in words."""
+    shared: bool
+    """Whether all share its link; else each replica has one of its own."""
+    faults: Faults | None
+    streams: Mapping[str, StreamSetup]
+    """Streamed models that use the same link."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Lowered:
     """A whole cluster with its load, ready for an engine."""
 
@@ -234,3 +273,5 @@ class Lowered:
     pools: tuple[PoolInfo, ...]
     links: tuple[Link, ...]
     warnings: tuple[str, ...] = field(default=())
+    server: Server | None = None
+    """None where every batch has its link for itself and tables of time are exact."""

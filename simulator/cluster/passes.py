@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from simulator.cluster.lowered import Floats
 from simulator.cluster.requests import RequestTable
 from simulator.cluster.state import Batch
 
@@ -20,12 +21,25 @@ class Pass(Protocol):
         """Time of the whole batch without jitter [s]; may note answers as (request, time so far) on the batch."""
         ...
 
+    def steps(self, batch: Batch, table: RequestTable, seconds: Floats) -> list[float]:
+        """Time of each step that runs [s], from that of all by batch size, shape (steps, batch + 1)."""
+        ...
+
     def finish(self, batch: Batch, table: RequestTable) -> list[int]:
         """At the end of the batch: answer who leaves now, return who goes on, in batch order."""
         ...
 
 
-class FullPass:
+class WholePass:
+    """All steps run at the size of the batch."""
+
+    def steps(self, batch: Batch, table: RequestTable, seconds: Floats) -> list[float]:
+        """Of all steps."""
+        found: list[float] = seconds[:, len(batch.requests)].tolist()
+        return found
+
+
+class FullPass(WholePass):
     """``none``: ramps are ignored, answers leave at the end of the model."""
 
     fixed = True
@@ -42,7 +56,7 @@ class FullPass:
         return NOBODY
 
 
-class AtCut:
+class AtCut(WholePass):
     """``at_cut``: one ramp at the end of the portion; who fires leaves there, the rest go on."""
 
     fixed = True
@@ -83,6 +97,17 @@ class Compact:
         batch.answers, batch.survivors = answers, inside
         return total
 
+    def steps(self, batch: Batch, table: RequestTable, seconds: Floats) -> list[float]:
+        """Up to the ramp at which the last requests leave, each at the number still inside."""
+        leave, found, inside = table.leave, list[float](), len(batch.requests)
+        for step, ramp in enumerate(batch.phase.spec.step_ramp.tolist()):
+            found.append(float(seconds[step, inside]))
+            if ramp:
+                inside = sum(leave[r] > ramp for r in batch.requests)
+                if not inside:
+                    break
+        return found
+
     def finish(self, batch: Batch, table: RequestTable) -> list[int]:
         """Who is left goes on, or is answered in the last portion."""
         survivors = batch.survivors or []
@@ -92,7 +117,7 @@ class Compact:
         return []
 
 
-class AnswerEarly:
+class AnswerEarly(WholePass):
     """``answer_early``: the batch keeps its size to the end; an answered request only keeps its slot."""
 
     fixed = False

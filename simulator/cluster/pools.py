@@ -42,6 +42,8 @@ class Pools:
         else:
             key = (1, station.service.index, 1, station.index, number)
             self.engine.clock.control_at(ready, key, self._loaded, replica)
+            if self.engine.server is not None:
+                self.engine.server.join(replica)
 
     def _loaded(self, replica: Replica) -> None:
         if replica.state is not State.GONE:
@@ -87,6 +89,9 @@ class Pools:
         replica.state = State.GONE
         replica.leaving = True
         replica.released = self.engine.clock.now
+        if replica.incoming is not None:
+            replica.incoming.stop()
+            replica.incoming = None
         replica.station.refresh_open_lines()
         pool = replica.spec.pool
         self.free[pool] += replica.spec.devices

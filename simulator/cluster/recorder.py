@@ -45,6 +45,11 @@ class Recorder:
         self.members.fromlist(batch.requests)
         self.entered.fromlist(entered)
 
+    def ended(self, batch: Batch) -> None:
+        """A batch whose end was not known when it started has ended."""
+        self.floats[5 * batch.row + 1] = batch.end
+        self.arrived(batch, batch.end, batch.end)
+
     def arrived(self, batch: Batch, free: float, idle: float) -> None:
         """Survivors have arrived at ``free``, the replica was idle again at ``idle`` [s]."""
         row = 5 * batch.row

@@ -33,9 +33,15 @@ def prepare(scenario: Scenario) -> dict[str, Replicate]:
     return {name: _preparer(name)(scenario, pools) for name in simulated(scenario)}
 
 
-def run(sections: Mapping[str, Replicate], replications: int) -> dict[str, Jobs]:
-    """All replications of every section."""
-    return {name: Jobs([replicate(number) for number in range(replications)]) for name, replicate in sections.items()}
+def run(
+    sections: Mapping[str, Replicate], replications: int, done: Mapping[str, Jobs] | None = None
+) -> dict[str, Jobs]:
+    """All replications of every section but those that are ``done``."""
+    have = done or {}
+    return {
+        name: have[name] if name in have else Jobs([replicate(number) for number in range(replications)])
+        for name, replicate in sections.items()
+    }
 
 
 def _preparer(section: str) -> Prepare:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simulator.cluster import sections
-from simulator.cluster.engines import Choice, choose, recorded, tallied
+from simulator.cluster.engines import Choice, choose, recorded, recorded_with_streams, tallied
 from simulator.cluster.fill.tenants import without_tenants
 from simulator.cluster.lower import lower
 from simulator.cluster.lower.capacity import expected_backlog, expected_requests
+from simulator.cluster.lower.exits import ModelExits
+from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lowered import MOST_INSIDE, Lowered
 from simulator.cluster.sections import Replicate
 from simulator.errors import Problem, ScenarioError
 from simulator.results import Result, RunFrame, RunRecord, metrics, precise_enough, tally_metrics
 from simulator.results.cohort import Json
-from simulator.results.jobs import Jobs
+from simulator.results.jobs import JobRun, Jobs
 from simulator.scenario import Scenario
 
 MIN_REPLICATIONS = 3
@@ -57,11 +59,13 @@ def simulate(
     keep = keeps_tables(scenario, lowered, choice, tables)
     runs: list[RunFrame] = []
     figures = []
+    streams: list[Mapping[str, JobRun]] = []
     for number in range(_most_replications(scenario)):
         tick = _share(progress, number, scenario)
         if keep:
-            record = run_once(scenario, lowered, number, tick)
+            record, beside = _run_with_streams(scenario, lowered, number, tick)
             runs.append(record)
+            streams.append(beside)
             figures.append(metrics(record))
             arrived = _arrived(record)
         else:
@@ -78,13 +82,21 @@ def simulate(
                 f"replications: auto ended after {len(runs)} (target.max_replications): {run.target.figure} is not "
                 f"known to {run.target.half_width:g} of itself yet"
             )
-    jobs = sections.run(prepared, len(runs))
+    shared = {"streams": Jobs(streams)} if _has_streams(lowered) else {}
+    jobs = sections.run(prepared, len(runs), shared)
     return _result(scenario, lowered, choice, runs, figures, jobs, warnings)
 
 
 def check(scenario: Scenario) -> None:
-    """Refuse what cannot be simulated, without a run: raises ScenarioError with its place."""
-    lower(without_tenants(scenario))
+    """Refuse what cannot be simulated, without a run: raises ScenarioError with its place.
+
+    Of services that wait for a plan the model is bound, and the exits that it names are read.
+    """
+    waiting = scenario.undeployed
+    deployed = {name: service for name, service in scenario.services.items() if name not in waiting}
+    lower(without_tenants(scenario.model_copy(update={"services": deployed})))
+    for model in dict.fromkeys(scenario.services[name].model for name in waiting):
+        _ = ModelExits(ModelCosts(scenario, model, scenario.models[model])).source
     sections.prepare(scenario)
 
 
@@ -93,11 +105,28 @@ def _jobs_alone(scenario: Scenario, lowered: Lowered, prepared: Mapping[str, Rep
     if not prepared:
         message = "there is no service to simulate, nor anything else that this version simulates"
         raise ScenarioError(scenario.source.problem(("services",), message))
-    asked = scenario.run.replications
-    count = MIN_REPLICATIONS if isinstance(asked, str) else asked
-    jobs = sections.run(prepared, count)
+    jobs = _until_settled(scenario, prepared, warnings)
     choice = Choice("simpy", "trainings and streams run on the reference engine")
     return _result(scenario, lowered, choice, [], [], jobs, warnings)
+
+
+def _until_settled(scenario: Scenario, prepared: Mapping[str, Replicate], warnings: list[str]) -> dict[str, Jobs]:
+    """As many replications of the jobs as are asked for: with ``auto`` until the times of all are known well enough."""
+    auto, target = scenario.run.replications == "auto", scenario.run.target
+    runs: dict[str, list[Mapping[str, JobRun]]] = {name: [] for name in prepared}
+    for number in range(_most_replications(scenario)):
+        for name, replicate in prepared.items():
+            runs[name].append(replicate(number))
+        enough = auto and number + 1 >= MIN_REPLICATIONS
+        if enough and all(Jobs(found).settled(target.half_width) for found in runs.values()):
+            break
+    else:
+        if auto:
+            warnings.append(
+                f"replications: auto ended after {target.max_replications} (target.max_replications): the time of an "
+                f"iteration or step is not known to {target.half_width:g} of itself yet"
+            )
+    return {name: Jobs(found) for name, found in runs.items()}
 
 
 def _result(
@@ -136,6 +165,21 @@ def run_once(scenario: Scenario, lowered: Lowered, replication: int, progress: P
     engine = choose(lowered, scenario.run.engine).name
     tick = _simulated(progress, lowered)
     return recorded(lowered, engine, replication, scenario.source.folder, tick, scenario.run.warmup)
+
+
+def _has_streams(lowered: Lowered) -> bool:
+    """Whether streams share a link with the services, and so run with them."""
+    return lowered.server is not None and bool(lowered.server.streams)
+
+
+def _run_with_streams(
+    scenario: Scenario, lowered: Lowered, replication: int, progress: Progress | None
+) -> tuple[RunRecord, Mapping[str, JobRun]]:
+    """One replication with its tables, and the streams that run with it (none where they run by themselves)."""
+    if not _has_streams(lowered):
+        return run_once(scenario, lowered, replication, progress), {}
+    tick = _simulated(progress, lowered)
+    return recorded_with_streams(lowered, replication, scenario.source.folder, tick, scenario.run.warmup)
 
 
 def _simulated(progress: Progress | None, lowered: Lowered) -> Progress | None:

@@ -45,6 +45,8 @@ class Spread(Generic[Job, Answer]):
     work: Callable[[Job], Answer]
     jobs: Sequence[Job]
     tell: Callable[[int], None]
+    largest: int = LARGEST_CHUNK
+    """Most jobs that travel together: fewer where what is done should be told soon."""
     answers: dict[int, Answer | Exception] = field(default_factory=dict)
 
     def here(self) -> None:
@@ -71,7 +73,7 @@ class Spread(Generic[Job, Answer]):
     def _chunks(self, workers: int) -> list[list[int]]:
         """Numbers of the jobs that travel together."""
         count = len(self.jobs)
-        size = min(max(count // (workers * CHUNKS_PER_WORKER), 1), LARGEST_CHUNK)
+        size = min(max(count // (workers * CHUNKS_PER_WORKER), 1), self.largest)
         return [list(range(first, min(first + size, count))) for first in range(0, count, size)]
 
     def _one_by_one(self, pool: Executor, numbers: list[int]) -> list[int]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.cluster.engine import Engine
     from simulator.cluster.passes import Pass
     from simulator.cluster.requests import RequestTable
+    from simulator.cluster.streaming.served import LayerPass, StartLoads
 
 
 class State(IntEnum):
@@ -30,7 +31,7 @@ class State(IntEnum):
 class PhaseState:
     """A lowered phase with its tables as lists: indexing a list costs a fifth of indexing an array."""
 
-    __slots__ = ("batch", "factors", "is_last", "link", "place", "spec", "times", "transfers")
+    __slots__ = ("batch", "factors", "is_last", "link", "place", "spec", "starting", "streamed", "times", "transfers")
 
     def __init__(self, spec: lowered.Phase, place: int, layers: int, factors: Callable[[int], float] | None) -> None:
         self.spec = spec
@@ -42,6 +43,10 @@ class PhaseState:
         self.transfers: list[float] = spec.transfer_s.tolist()
         self.link = spec.link
         self.factors = factors
+        self.streamed: lowered.Loads | None = None
+        """Loads of every batch where they are events; None: the table of times has them."""
+        self.starting: lowered.Loads | None = None
+        """Loads of a joining replica, likewise."""
 
 
 class Batch:
@@ -58,6 +63,8 @@ class Batch:
     """(request, instant) of answers that leave before the batch ends."""
     survivors: list[int] | None = None
     """Requests that go on, once known."""
+    by_layer: LayerPass | None = None
+    """What computes it layer by layer, as they come; None: its end is known from the table."""
     end: float
     row: int
     """Row of the batch table."""
@@ -82,6 +89,7 @@ class Replica:
         "failed",
         "held",
         "ident",
+        "incoming",
         "key",
         "kind",
         "leaving",
@@ -119,6 +127,8 @@ class Replica:
         self.failed = self.lost = 0.0
         """When it failed last, and how long it has been under repair in all, the present time left out [s]."""
         self.released = INFINITY
+        self.incoming: StartLoads | None = None
+        """Weights that are still on their way although it may serve."""
 
     def is_gone(self) -> bool:
         """Whether it was released for good."""

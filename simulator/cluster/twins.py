@@ -153,6 +153,10 @@ class Cancelling:
         """As without a twin: nobody is cancelled when a batch starts."""
         return self.inner.time(batch, table)
 
+    def steps(self, batch: Batch, table: RequestTable, seconds: Floats) -> list[float]:
+        """As without a twin."""
+        return self.inner.steps(batch, table, seconds)
+
     def finish(self, batch: Batch, table: RequestTable) -> list[int]:
         """Take out who was cancelled meanwhile; the others go on as without a twin."""
         assert isinstance(table, PairedTable)

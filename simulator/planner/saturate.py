@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.lower import lower
 from simulator.cluster.lowered import Lowered
@@ -17,6 +17,9 @@ from simulator.results.intervals import interval
 from simulator.scenario import Scenario, Workload
 from simulator.scenario.workload import Closed, Trace
 from simulator.workload import mean_rate, scaled
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESOLUTION = 0.005
 """Relative width at which the search for the highest load factor ends."""
@@ -68,6 +71,18 @@ class Saturation:
     def to_dict(self) -> Json:
         """As JSON values: ``{"services": {name: ...}}``."""
         return {"services": {name: found.to_dict() for name, found in self.services.items()}}
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per service."""
+        from simulator.results.shown_table import frame_of
+
+        return frame_of({"service": name, **found.to_dict()} for name, found in self.services.items())
+
+    def _repr_html_(self) -> str:
+        from simulator.planner.shown import saturation_html
+
+        return saturation_html(self.to_dict())
 
 
 def saturate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.lower.hardware import pools_of
 from simulator.cluster.streaming.setup import StreamSetup, setup_of
@@ -25,6 +25,9 @@ from simulator.errors import Problem, ScenarioError
 from simulator.scenario import Scenario
 from simulator.scenario.base import unknown
 from simulator.scenario.stream import Stream
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Json = dict[str, Any]
 LARGEST = 65_536
@@ -135,6 +138,18 @@ class Groups:
             "reason": self.reason,
             "notes": list(self.notes),
         }
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per group size."""
+        from simulator.results.shown_table import frame_of
+
+        return frame_of({**row.to_dict(), "recommended": row is self.recommended} for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        from simulator.planner.shown import groups_html
+
+        return groups_html(self.to_dict())
 
 
 def compare_groups(

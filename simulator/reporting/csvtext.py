@@ -25,7 +25,7 @@ SATURATION_COLUMNS = (
 
 def figures_csv(figures: Json) -> str:
     """One row per figure of a result; empty cells where there is no value or no interval."""
-    return _text(FIGURE_COLUMNS, flat(figures))
+    return csv_text(FIGURE_COLUMNS, flat(figures))
 
 
 def saturation_csv(figures: Json) -> str:
@@ -36,10 +36,11 @@ def saturation_csv(figures: Json) -> str:
         bound = tree.get("bottleneck") or {}
         numbers = (tree.get("max_rate"), low, high, tree.get("load_factor"), tree.get("margin"))
         rows.append((name, *numbers, bound.get("kind"), bound.get("name"), tree.get("note")))
-    return _text(SATURATION_COLUMNS, rows)
+    return csv_text(SATURATION_COLUMNS, rows)
 
 
-def _text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under a header; None is an empty cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)

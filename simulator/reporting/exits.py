@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
+from simulator.reporting.csvtext import csv_text
 from simulator.reporting.grid import grid, wrapped
 from simulator.results.cohort import Json
 from simulator.results.units import NOTHING, measure
@@ -49,14 +47,12 @@ def exits_table(figures: Json, width: int = 80) -> str:
 
 def exits_csv(figures: Json) -> str:
     """One row per mode; lists with blanks between their entries."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows = []
     for mode in figures["modes"]:
         cells = [mode[column] for column in CSV_COLUMNS[:-1]]
-        texts = [" ".join(map(str, cell)) if isinstance(cell, list) else "" if cell is None else cell for cell in cells]
-        writer.writerow([*texts, int(mode == figures["recommended"])])
-    return out.getvalue()
+        texts = [" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells]
+        rows.append([*texts, int(mode == figures["recommended"])])
+    return csv_text(CSV_COLUMNS, rows)
 
 
 def _row(mode: Json, chosen: bool, several: bool) -> list[str]:

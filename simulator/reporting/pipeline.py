@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 
+from simulator.reporting.csvtext import csv_text
 from simulator.reporting.grid import grid, wrapped
 from simulator.results.cohort import Json
 from simulator.results.units import NOTHING, measure, number
@@ -68,14 +67,12 @@ def search_table(figures: Json, width: int = 80) -> str:
 
 def pipeline_csv(figures: Json) -> str:
     """One row per candidate, in the order in which they were tried; parts of a list with blanks between them."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows = []
     for row in figures["rows"]:
         flat = {**row, **{f"bubble_{key}": value for key, value in row["bubble_fraction"].items()}}
         flat |= {"best": int(row == figures["best"]), "partition": " ".join(row["partition"] or ())}
-        writer.writerow(["" if flat[column] is None else flat[column] for column in CSV_COLUMNS])
-    return out.getvalue()
+        rows.append([flat[column] for column in CSV_COLUMNS])
+    return csv_text(CSV_COLUMNS, rows)
 
 
 def pipeline_title(figures: Json, row: Json) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
+from simulator.reporting.csvtext import csv_text
 from simulator.reporting.grid import grid, wrapped
 from simulator.results.cohort import Json
 from simulator.results.units import measure, number
@@ -44,13 +42,11 @@ def stream_table(figures: Json, width: int = 80) -> str:
 
 def stream_csv(figures: Json) -> str:
     """One row per group size; seconds and bytes."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows = []
     for row in figures["rows"]:
         flat = {**row, "fits": int(row["fits"]), "recommended": int(row == figures["recommended"])}
-        writer.writerow(["" if flat[column] is None else flat[column] for column in CSV_COLUMNS])
-    return out.getvalue()
+        rows.append([flat[column] for column in CSV_COLUMNS])
+    return csv_text(CSV_COLUMNS, rows)
 
 
 def stream_title(figures: Json) -> str:

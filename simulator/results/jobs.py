@@ -16,6 +16,9 @@ from simulator.results.record import PoolInfo
 if TYPE_CHECKING:
     import pandas as pd
 
+TIMES = ("iteration", "step")
+"""What a training, and a stream, takes its time for."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceUse:
@@ -60,6 +63,15 @@ class Jobs:
         if not self.runs:
             return {}
         return {name: _entry([run[name].to_dict() for run in self.runs]) for name in self.runs[0]}
+
+    def settled(self, share: float) -> bool:
+        """Whether the time of an iteration, or step, of every job is known to ``share`` of itself with 95 % confidence.
+
+        At least three replications are needed.
+        """
+        trees = [{name: job.to_dict() for name, job in run.items()} for run in self.runs]
+        times = ([tree[name][key] for tree in trees] for name in trees[0] for key in TIMES if key in trees[0][name])
+        return all(intervals.reached(values, share) for values in times)
 
     def warnings(self) -> list[str]:
         """Every warning once."""

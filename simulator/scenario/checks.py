@@ -6,23 +6,22 @@ import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from simulator.scenario.autoscale_checks import autoscale_rules
-from simulator.scenario.base import Rule, Strict, unknown
+from simulator.scenario.base import Rule, unknown
 from simulator.scenario.cluster import Network, Pool
 from simulator.scenario.deployment import Deployment, missing_layers
 from simulator.scenario.exits import TableExits
 from simulator.scenario.model import Model
 from simulator.scenario.root import Scenario
+from simulator.scenario.salvage import valid_entries, valid_one
 from simulator.scenario.service import Service
 from simulator.scenario.stream import Stream
 from simulator.scenario.stream_checks import portion_rules, stream_rules, training_devices
 from simulator.scenario.training import Training
+from simulator.scenario.undeployed import tenants, undeployed_rules
 
-S = TypeVar("S", bound=Strict)
 Timeline = tuple[tuple[float, Deployment], ...]
 
 
@@ -50,6 +49,8 @@ class Parts:
     """Of "pool" and "model", those whose section is so wrong that not even the names are known."""
     has_server: bool = True
     """Whether there is a parameter server."""
+    has_planner: bool = False
+    """Whether there is a section `planner`: services may then wait for a plan."""
 
     @classmethod
     def of(cls, scenario: Scenario) -> Parts:
@@ -63,6 +64,7 @@ class Parts:
             scenario.streams,
             cluster.network,
             has_server=cluster.parameter_server is not None,
+            has_planner=scenario.planner is not None,
         )
 
     @classmethod
@@ -71,18 +73,19 @@ class Parts:
         cluster = plain.get("cluster")
         cluster = cluster if isinstance(cluster, dict) else {}
         return cls(
-            _valid(cluster.get("pools"), Pool),
-            _valid(plain.get("models"), Model),
-            _valid(plain.get("services"), Service),
-            _valid(plain.get("trainings"), Training),
-            _valid(plain.get("streams"), Stream),
-            _one(cluster.get("network"), Network),
+            valid_entries(cluster.get("pools"), Pool),
+            valid_entries(plain.get("models"), Model),
+            valid_entries(plain.get("services"), Service),
+            valid_entries(plain.get("trainings"), Training),
+            valid_entries(plain.get("streams"), Stream),
+            valid_one(cluster.get("network"), Network),
             frozenset(
                 what
                 for what, section in (("pool", cluster.get("pools")), ("model", plain.get("models")))
                 if not isinstance(section, dict)
             ),
             "parameter_server" in cluster,
+            "planner" in plain,
         )
 
 
@@ -103,20 +106,8 @@ def check(parts: Parts, known: Known | None) -> Iterator[Rule]:
     held = {pool: devices[pool] + _most_for_services(parts, pool) for pool in parts.pools}
     yield from stream_rules(parts.streams, parts.pools, parts.has_server, held)
     yield from portion_rules(parts.services, parts.has_server)
+    yield from undeployed_rules(parts.services, parts.trainings, parts.has_planner)
     yield from autoscale_rules(parts.services, parts.pools, parts.trainings)
-
-
-def _valid(section: Any, kind: type[S]) -> dict[str, S | None]:
-    if not isinstance(section, dict):
-        return {}
-    return {name: _one(value, kind) for name, value in list(section.items())[:1000]}
-
-
-def _one(value: Any, kind: type[S]) -> S | None:
-    try:
-        return kind.model_validate(value)
-    except ValidationError:
-        return None
 
 
 def _named(parts: Parts, what: str, name: str, path: tuple[str | int, ...]) -> Iterator[Rule]:
@@ -223,8 +214,10 @@ def _together(parts: Parts) -> Iterator[Rule]:
     """At every instant the deployments of all services, and of their twins, fit into the pools."""
     services = {name: service for name, service in parts.services.items() if service is not None}
     owners: list[tuple[tuple[str, ...], Timeline]] = []
+    inside = tenants(parts.trainings)
     for name, service in services.items():
-        owners.append((("services", name), service.timeline))
+        if service.timeline and name not in inside:
+            owners.append((("services", name), service.timeline))
         if service.twin is not None:
             owners.append((("services", name, "twin"), ((0.0, service.twin.deployment),)))
     if len(owners) < 2:
@@ -290,9 +283,7 @@ def _trainings(parts: Parts) -> Iterator[Rule]:
 
 def _most_for_services(parts: Parts, pool: str) -> int:
     """Devices of a pool that the services hold at most, those that live in idle windows left out."""
-    trainings = (training for training in parts.trainings.values() if training is not None)
-    inside = {name for training in trainings for what, name, _ in training.names() if what == "service"}
-    found = 0
+    inside, found = tenants(parts.trainings), 0
     for name, service in parts.services.items():
         if service is not None and name not in inside:
             found += max((_devices(parts, deployment)[pool] for _, deployment in service.timeline), default=0)

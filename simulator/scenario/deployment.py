@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_serializer, model_validator
@@ -12,6 +13,7 @@ from pydantic_core import CoreSchema
 
 from simulator.scenario.autoscale import Autoscale
 from simulator.scenario.base import Rule, Strict, refuse
+from simulator.scenario.exits import ExitRule, Layers
 from simulator.scenario.precision import PrecisionChoice
 from simulator.scenario.quantities import Count, Duration, Name
 from simulator.scenario.times import MAX_BATCH
@@ -111,6 +113,10 @@ class Deployment(Strict):
     """Number of replicas (serial execution)."""
     autoscale: Autoscale | None = None
     """Replicas follow the load (serial execution)."""
+    rule: ExitRule | None = None
+    """When a request that arrives now leaves; left out: as the model's exits say."""
+    ramps: Layers | None = None
+    """Layers whose ramps run (compact, answer_early), such as [2, 5]; left out: all ramps of the model."""
     portions: Annotated[tuple[Portion, ...], Field(strict=False, min_length=1, max_length=10_000)]
     """Portions in layer order, together all layers of the model."""
 
@@ -123,6 +129,7 @@ class Deployment(Strict):
         """Portions follow each other; replicas are counted in one place."""
         yield from self._cover_rules()
         yield from self._stream_rules()
+        yield from self._ramp_rules()
         yield from self._serial_rules() if self.execution == "serial" else self._parallel_rules()
 
     def _cover_rules(self) -> Iterator[Rule]:
@@ -151,6 +158,17 @@ class Deployment(Strict):
             if portion.weights == "streamed" and self.exit_mode == "compact":
                 message = "streamed weights go not with `exit_mode: compact`, whose batches shrink between layers"
                 yield ("portions", index, "weights"), message
+
+    def _ramp_rules(self) -> Iterator[Rule]:
+        if self.rule is not None and self.exit_mode == "none":
+            yield ("rule",), "goes not with `exit_mode: none`, where nobody exits early"
+        if self.ramps is None:
+            return
+        if self.exit_mode in ("none", "at_cut"):
+            why = "no ramp runs" if self.exit_mode == "none" else "the ramps at the cuts run, and no others"
+            yield ("ramps",), f"goes only with `exit_mode: compact` or `answer_early`; with `{self.exit_mode}` {why}"
+        if any(low >= high for low, high in pairwise(self.ramps)):
+            yield ("ramps",), "must be ascending, without repetition"
 
     def _parallel_rules(self) -> Iterator[Rule]:
         if self.replicas is not None:

@@ -14,63 +14,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from simulator.errors import Problem, ScenarioError
+from simulator.files import write_text
 from simulator.scenario.base import Rule, Strict
-from simulator.scenario.deployment import Deployment
 from simulator.scenario.files import decode, read_bytes
 from simulator.scenario.nodes import Entry, Node, printable
 from simulator.scenario.overrides import placed
+from simulator.scenario.planparts import PlannedForecast, PlannedScenario, PlanWindow
 from simulator.scenario.problems import from_pydantic, worded
-from simulator.scenario.quantities import Duration, Name, OpenShare, PositiveDuration, Rate, Share, Text
+from simulator.scenario.quantities import Text
 from simulator.scenario.source import Source, split_lines
 from simulator.scenario.yamltext import Unreadable, read_tree
 
-
-class PlannedScenario(Strict):
-    """The scenario that a plan was made for."""
-
-    path: Text | None = None
-    """Its file, as it was named."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """SHA-256 of its text; another one is told when the plan is used."""
-    variants: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    """Variants that were applied."""
-
-
-class PlannedForecast(Strict):
-    """The load forecast that a plan was sized for."""
-
-    series: Text
-    """File of the load history."""
-    quantile: OpenShare
-    """Quantile of the load that every window carries."""
-
-
-class Predicted(Strict):
-    """What the simulation says of a service in a window."""
-
-    p99: Annotated[float, Field(ge=0)] | None = None
-    """99th percentile of the latency [s]."""
-    attainment: Share | None = None
-    """Share of the requests that meet the objective."""
-    goodput: Annotated[float, Field(ge=0)] | None = None
-    """Requests per second that meet it."""
-    cost_per_hour: Annotated[float, Field(ge=0)] | None = None
-    """Price of the devices that are held."""
-
-
-class PlanWindow(Strict):
-    """One window of a plan."""
-
-    start: Duration
-    """Start of the window."""
-    end: PositiveDuration
-    """End of the window."""
-    rate: dict[Name, Rate] = Field(default_factory=dict)
-    """Load that the window is sized for, by service."""
-    services: Annotated[dict[Name, Deployment], Field(min_length=1)]
-    """What is deployed, by service: as in a scenario."""
-    predicted: dict[Name, Predicted] = Field(default_factory=dict)
-    """What the simulation says, by service."""
+__all__ = ["Plan", "PlanWindow", "PlannedForecast", "PlannedScenario", "ReadPlan", "plan_text", "read_plan"]
 
 
 class Plan(Strict):
@@ -85,9 +40,9 @@ class Plan(Strict):
     windows: Annotated[tuple[PlanWindow, ...], Field(strict=False, min_length=1, max_length=10_000)]
     """The windows in order, without gap."""
     certificate: dict[Text, Any] | None = None
-    """Lower bounds on the cost and the gaps to them."""
+    """How good the plan is: lower bounds and the gaps to them, what binds, the headroom, what was rejected and why."""
     verification: dict[Text, Any] | None = None
-    """How the plan was simulated before it was written."""
+    """How the plan was simulated before it was written: replications, attainment with its bounds, 99th percentile."""
 
     def rules(self) -> Iterator[Rule]:
         """Windows follow each other from 0 on, each with the same services."""
@@ -182,6 +137,11 @@ def read_plan(path: str | os.PathLike[str]) -> ReadPlan:
     if problems:
         raise ScenarioError(problems)
     return ReadPlan(plan, source)
+
+
+def write_plan(plan: Plan, path: str | os.PathLike[str]) -> None:
+    """Write a plan as :func:`read_plan` and ``plan simulate --plan`` read it, whole or not at all."""
+    write_text(Path(path), plan_text(plan))
 
 
 def plan_text(plan: Plan) -> str:

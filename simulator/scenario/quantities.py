@@ -37,7 +37,7 @@ class Quantity:
         return core_schema.no_info_plain_validator_function(
             self.read,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda value: units.write(value, self.dimension), when_used="json"
+                lambda value: units.write(value, self.dimension) if value else 0, when_used="json"
             ),
         )
 

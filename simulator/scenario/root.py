@@ -12,6 +12,7 @@ from simulator.scenario.base import Rule, Strict
 from simulator.scenario.cluster import Cluster
 from simulator.scenario.model import Model
 from simulator.scenario.planning import Planner
+from simulator.scenario.planning_checks import planner_rules
 from simulator.scenario.quantities import Name, Text
 from simulator.scenario.run import Run
 from simulator.scenario.service import Service
@@ -58,7 +59,13 @@ class Scenario(Strict):
         source: Source = self._source
         return source
 
+    @property
+    def undeployed(self) -> tuple[str, ...]:
+        """Services of which nothing says what is deployed: they wait for a plan."""
+        return tuple(name for name, service in self.services.items() if not service.timeline)
+
     def rules(self) -> Iterator[Rule]:
         """There is something to simulate."""
         if not (self.services or self.trainings or self.streams):
             yield (), "nothing to simulate: add `services` (or `trainings`, `streams`)"
+        yield from planner_rules(self)

@@ -1,11 +1,13 @@
-"""The scenario format as JSON Schema (draft 7), for editors: completion, descriptions, checks."""
+"""The formats of scenarios and plans as JSON Schema (draft 7), for editors: completion, descriptions, checks."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from simulator.scenario.planfile import Plan
 from simulator.scenario.root import Scenario
 
 SCHEMA_LINE = "# yaml-language-server: $schema="
@@ -26,12 +28,17 @@ def json_schema() -> dict[str, Any]:
 
     Rules between keys (shares that sum to 1, names that must exist) are the loader's and not in it.
     """
-    schema = _draft7(Scenario.model_json_schema(schema_generator=_Untitled))
-    head = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Scenario",
-        "description": "Hardware, models, services and their load, and the run that is simulated.",
-    }
+    return _headed(Scenario, "Scenario", "Hardware, models, services and their load, and the run that is simulated.")
+
+
+def plan_schema() -> dict[str, Any]:
+    """JSON Schema, draft 7, of a plan file."""
+    return _headed(Plan, "Plan", "What is deployed in every window, what it was sized for, and how good it is.")
+
+
+def _headed(model: type[BaseModel], title: str, description: str) -> dict[str, Any]:
+    schema = _draft7(model.model_json_schema(schema_generator=_Untitled))
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": title, "description": description}
     return head | {key: value for key, value in schema.items() if key not in head}
 
 

@@ -84,7 +84,7 @@ class Service(Strict):
     jitter: Jitter = Jitter()
     """Random factor on service times."""
     deployment: Deployment | None = None
-    """What is deployed, for the whole run."""
+    """What is deployed, for the whole run; left out where a plan says it, which `plan optimize` finds."""
     deployments: Annotated[tuple[TimedDeployment, ...], Field(strict=False, min_length=1, max_length=10_000)] | None = (
         None
     )
@@ -107,12 +107,8 @@ class Service(Strict):
                 ("queue", "drop"),
                 f"`{self.queue.drop}` needs a deadline: give the service (or every class) an `slo`",
             )
-        if (self.deployment is None) == (self.deployments is None):
-            both = self.deployment is not None
-            yield (
-                ("deployments",) if both else (),
-                "must say either `deployment` or `deployments`" + (", not both" if both else ""),
-            )
+        if self.deployment is not None and self.deployments is not None:
+            yield ("deployments",), "must say either `deployment` or `deployments`, not both"
         yield from self._window_rules()
         if self.twin is not None:
             yield from self._twin_rules()

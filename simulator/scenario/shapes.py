@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from simulator.scenario.base import Choice, Strict, refuse, tag_of, unknown
+from simulator.scenario.base import Choice, Rule, Strict, refuse, tag_of, unknown
 from simulator.scenario.quantities import Duration, Factor, PositiveDuration, Share
 
 
@@ -50,7 +50,25 @@ class Ramp(Strict):
     """Time the change takes [s]."""
 
 
-SHAPES: dict[str, type[Strict]] = {"diurnal": Diurnal, "spike": Spike, "ramp": Ramp}
+class Steps(Strict):
+    """A factor for every interval, one after another."""
+
+    kind: Literal["steps"]
+    """The kind of shape."""
+    every: PositiveDuration
+    """Length of one interval [s]."""
+    factors: Annotated[tuple[Factor, ...], Field(strict=False, min_length=1, max_length=100_000)]
+    """Factor of each interval, the first from the start of the run on."""
+    repeat: bool = False
+    """Whether they begin anew after the last; else the last one stays."""
+
+    def rules(self) -> Iterator[Rule]:
+        """Some requests arrive."""
+        if not any(self.factors):
+            yield ("factors",), "must have a factor greater than 0"
+
+
+SHAPES: dict[str, type[Strict]] = {"diurnal": Diurnal, "spike": Spike, "ramp": Ramp, "steps": Steps}
 
 
 def _choose(value: Any, members: Mapping[str, Any]) -> str:
@@ -59,7 +77,7 @@ def _choose(value: Any, members: Mapping[str, Any]) -> str:
         raise refuse("must be a mapping such as {kind: diurnal, amplitude: 50%}")
     kind = value.get("kind")
     if kind is None:
-        raise refuse("must say its `kind`: diurnal, spike or ramp")
+        raise refuse(f"must say its `kind`: {', '.join(list(SHAPES)[:-1])} or {list(SHAPES)[-1]}")
     if not isinstance(kind, str):
         raise refuse((("kind",), f"must be one of {', '.join(SHAPES)}"))
     if kind not in SHAPES:
@@ -67,7 +85,7 @@ def _choose(value: Any, members: Mapping[str, Any]) -> str:
     return tag_of(SHAPES[kind])
 
 
-Shape = Annotated[Diurnal | Spike | Ramp, Choice(_choose)]
+Shape = Annotated[Diurnal | Spike | Ramp | Steps, Choice(_choose)]
 
 
 def as_list(value: Any) -> Any:

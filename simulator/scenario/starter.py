@@ -34,6 +34,9 @@ services:
       portions:                       # consecutive layers, each portion on replicas of its own
         - {layers: 1-12, pool: gpu, replicas: 4, batch: 8, max_wait: 5ms, precision: fp16}
 
+planner:                              # plan optimize FILE -o plan.yaml
+  search: {batch: [1, 2, 4, 8, 16, 32]}
+
 variants:                             # plan simulate FILE --variant busy
   busy:
     services.chat.workload.rate: 800/s

@@ -1,6 +1,6 @@
 """When requests come: arrival processes, traces, rate series, shapes over time, thinking clients."""
 
-from simulator.workload.arrivals import arrival_times, mean_rate, open_arrivals
+from simulator.workload.arrivals import arrival_times, expected_by, mean_rate, open_arrivals
 from simulator.workload.closed import ClientDraws, Sampler, think_times
 from simulator.workload.registry import PROCESSES, scaled
 from simulator.workload.shapes import SHAPES
@@ -11,6 +11,7 @@ __all__ = [
     "ClientDraws",
     "Sampler",
     "arrival_times",
+    "expected_by",
     "mean_rate",
     "open_arrivals",
     "scaled",

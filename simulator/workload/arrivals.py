@@ -10,6 +10,7 @@ import numpy as np
 from simulator.errors import InternalError
 from simulator.workload.clock import Clock, check_cycles
 from simulator.workload.process import CHUNK, Binding, Draws, Floats, Place, Process, Workload
+from simulator.workload.rates import Series
 from simulator.workload.registry import PROCESSES
 from simulator.workload.shapes import shapes_of
 
@@ -78,6 +79,22 @@ def mean_rate(
         return None
     process, clock = _bound(workload, until_s, Binding(folder, service, problem))
     return process.expected(clock, until_s) / until_s
+
+
+def expected_by(
+    workload: Workload,
+    instants_s: Floats,
+    until_s: float,
+    folder: Path,
+    *,
+    service: str | None = None,
+    problem: Place | None = None,
+) -> Floats:
+    """Expected arrivals of an open load in [0, t) for each of the instants t <= ``until_s`` [s], the end of the run."""
+    process, clock = _bound(workload, until_s, Binding(folder, service, problem))
+    if isinstance(process, Series):
+        return process.expected_by(clock, instants_s)
+    return np.array([process.expected(clock, instant) if instant > 0 else 0.0 for instant in instants_s.tolist()])
 
 
 def _bound(workload: Workload, until_s: float, binding: Binding) -> tuple[Process, Clock]:

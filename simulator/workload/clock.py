@@ -20,7 +20,7 @@ All sums and products are homogeneous in time, so doubling every duration double
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from simulator.workload.shapes import Shape
 
 CELLS_PER_CYCLE = 64
 MAX_CYCLES = 100_000
+MAX_BREAKS = 10_000_000
 MAX_ITERATIONS = 80
 TOLERANCE = 1e-15
 _X, _W = np.polynomial.legendre.leggauss(4)
@@ -118,13 +119,23 @@ class Clock:
 
     def _cut(self, until_s: float) -> Floats:
         """The instants between cells. A longer run has the same ones and more, so that no arrival moves."""
-        breaks = sorted({0.0, *(at for shape in self.shapes for at in shape.breaks() if at > 0)})
+        breaks = sorted({0.0, *(at for shape in self.shapes for at in _breaks(shape, until_s) if at > 0)})
         periods = [shape.period_s for shape in self.shapes if shape.period_s is not None]
         if not periods:
             return np.array(breaks if len(breaks) > 1 else [0.0, until_s])
         step = min(periods) / CELLS_PER_CYCLE
         grid = np.arange(math.ceil(until_s / step) + 2) * step
         return np.union1d(grid, [at for at in breaks if at < grid[-1]])
+
+
+def _breaks(shape: Shape, until_s: float) -> Iterator[float]:
+    """Breaks of a shape, of one with a cycle in every turn that begins within the run."""
+    own = shape.breaks()
+    if shape.period_s is None or not own:
+        yield from own
+        return
+    for turn in range(math.ceil(until_s / shape.period_s) + 1):
+        yield from (turn * shape.period_s + at for at in own)
 
 
 def _average(values: list[Floats]) -> Floats:
@@ -142,5 +153,12 @@ def check_cycles(shapes: Sequence[Shape], until_s: float, binding: Binding) -> N
             raise binding.error(
                 f"a cycle of {shape.period_s:g} s turns {until_s / shape.period_s:.3g} times in a run of "
                 f"{until_s:g} s; at most {MAX_CYCLES:,} can be followed: give a longer `period`",
+                "shape",
+            )
+        cycles = 1.0 if shape.period_s is None else until_s / shape.period_s + 1
+        if cycles * len(shape.breaks()) > MAX_BREAKS:
+            raise binding.error(
+                f"{len(shape.breaks())} steps would be repeated {cycles:.3g} times; at most {MAX_BREAKS:,} steps are "
+                "followed in a run: give longer ones",
                 "shape",
             )

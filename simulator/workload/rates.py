@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.workload.clock import Clock
-from simulator.workload.intensity import Pieces, expected_load, through
+from simulator.workload.intensity import Pieces, expected_load, expected_loads, through
 from simulator.workload.process import Binding, Draws, Floats, copies_of, times
 from simulator.workload.renewal import running_sum, unit_gaps
 from simulator.workload.tables import Table, read_columns
@@ -61,6 +61,10 @@ class Series:
     def expected(self, clock: Clock, until_s: float) -> float:
         """Integral of the rate."""
         return expected_load(self._path(clock), float(clock.forward(np.array([until_s]))[0]))
+
+    def expected_by(self, clock: Clock, instants_s: Floats) -> Floats:
+        """Integral of the rate up to each instant [s of the run]."""
+        return expected_loads(self._path(clock), clock.forward(instants_s))
 
     def steps(self, clock: Clock, until_s: float) -> float:
         """Bins and about the number of arrivals."""

@@ -24,7 +24,7 @@ class Shape(Protocol):
         ...
 
     def breaks(self) -> tuple[float, ...]:
-        """Instants [s] at which f or its slope jumps."""
+        """Instants [s] at which f or its slope jumps; of a cycle those of its first turn."""
         ...
 
 
@@ -89,10 +89,41 @@ class Ramp:
         return (self.over_s,)
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """``factors[k]`` in [k ``every_s``, (k + 1) ``every_s``); then anew with ``repeat``, else the last one stays."""
+
+    every_s: float
+    factors: tuple[float, ...]
+    repeat: bool = False
+
+    @property
+    def period_s(self) -> float | None:
+        """Length of all steps [s] where they are repeated."""
+        return len(self.factors) * self.every_s if self.repeat else None
+
+    def factor(self, t_s: Floats) -> Floats:
+        """f at ``t_s``."""
+        period = self.period_s
+        inside = t_s if period is None else t_s - np.floor(t_s / period) * period
+        step = np.searchsorted(self._starts(), inside, side="right") - 1
+        found: Floats = np.asarray(self.factors, dtype=np.float64)[np.maximum(step, 0)]
+        return found
+
+    def breaks(self) -> tuple[float, ...]:
+        """Where a step begins; of repeated steps those of the first cycle, and its end."""
+        more = () if self.period_s is None else (self.period_s,)
+        return (*self._starts().tolist(), *more)
+
+    def _starts(self) -> Floats:
+        return np.arange(len(self.factors), dtype=np.float64) * self.every_s
+
+
 SHAPES: dict[str, Callable[[Any], Shape]] = {
     "diurnal": lambda shape: Diurnal(shape.period, shape.amplitude, shape.peak),
     "spike": lambda shape: Spike(shape.at, shape.length, shape.factor),
     "ramp": lambda shape: Ramp(shape.from_factor, shape.to_factor, shape.over),
+    "steps": lambda shape: Steps(shape.every, tuple(shape.factors), shape.repeat),
 }
 """How each ``kind`` of the scenario becomes a shape: a new shape is one class and one line here."""
 

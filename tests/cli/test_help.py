@@ -56,11 +56,17 @@ def test_the_verbs() -> None:
     verbs = {path[0] for path, _ in ALL if path}
     assert verbs == {
         "simulate",
+        "optimize",
+        "backtest",
         "saturate",
+        "sweep",
+        "compare",
         "exits",
         "pipeline",
         "stream",
         "forecast",
+        "export",
+        "report",
         "validate",
         "schema",
         "init",

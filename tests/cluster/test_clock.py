@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.cluster.clock import ARRIVAL, COMPLETION, CONTROL, TIMER, TRANSFER, Clock, Key
+from simulator.cluster.clock import ARRIVAL, COMPLETION, CONTROL, TIMER, TRANSFER, Clock, Key, SideClock
 
 ALL: Key = (99,)
 
@@ -88,3 +88,18 @@ def test_what_goes_wrong_in_a_process_is_not_lost() -> None:
     clock.process(story())
     with pytest.raises(ValueError, match="broken"):
         applied(clock, [])
+
+
+def test_events_of_a_side_clock_are_counted_apart_and_outlast_the_others() -> None:
+    clock, said = Clock(), list[Any]()
+    side = SideClock(clock)
+    side.schedule_at(2.0, (TIMER,), said.append, "side")
+    side.schedule_at(1.0, (TIMER,), lambda _: side.schedule_at(3.0, (TIMER,), said.append, "later"))
+    clock.schedule_at(1.5, (TIMER,), said.append, "main")
+    clock.control_at(1.7, (0,), said.append, "control")
+    assert (len(clock.heap), clock.aside, clock.controls) == (4, 2, 1)
+    side.go_on_alone()
+    assert (len(clock.heap), clock.aside, clock.controls) == (2, 2, 0)
+    assert applied(clock, said) == ["side", "later"]
+    assert side.now == clock.now == 3.0
+    assert clock.aside == 0

@@ -31,7 +31,7 @@ def at(clock, *instants):
 
 
 def test_every_kind_is_tested_here():
-    assert set(SHAPES) == {"diurnal", "spike", "ramp"}
+    assert set(SHAPES) == {"diurnal", "spike", "ramp", "steps"}
 
 
 def test_diurnal_integral_is_the_closed_form():

@@ -27,5 +27,20 @@ def command(
     if file.exists() and not force:
         raise ScenarioError(Problem("exists already; --force overwrites it", file=str(file)))
     write_text(file, template())
-    output.note(f"wrote {file}; next: plan simulate {file}", quiet)
-    output.note("plan schema -o scenario.schema.json lets editors complete and check it", quiet)
+    output.note(f"wrote {file}; next:", quiet)
+    for line in _next(file):
+        output.note(f"  {line}", quiet)
+
+
+def _next(file: Path) -> list[str]:
+    """Commands that lead from a scenario to a report."""
+    plan = file.with_name("plan.yaml")
+    steps = {
+        f"plan simulate {file}": "what happens with what is deployed",
+        f"plan optimize {file} -o {plan}": "what should be deployed",
+        f"plan report {file} --plan {plan} -o report.html": "for the person who pays",
+        f"plan export {plan} --to kubernetes -o deploy": "files to deploy",
+        "plan schema -o scenario.schema.json": "lets editors complete and check the scenario",
+    }
+    longest = max(map(len, steps))
+    return [f"{step.ljust(longest)}  {why}" for step, why in steps.items()]

@@ -17,15 +17,16 @@ def command(
             "--output", "-o", metavar="FILE", parser=options.named, help="Write to this file instead of stdout."
         ),
     ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="That of plan files, as `plan optimize` writes them.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Print the JSON Schema of scenario files, for editors."""
+    """Print the JSON Schema of scenario files (or plan files), for editors."""
     from simulator.files import write_text
     from simulator.results.strictjson import to_json
-    from simulator.scenario.schema import json_schema
+    from simulator.scenario.schema import json_schema, plan_schema
 
     output.refuse_output(target)
-    text = to_json(json_schema())
+    text = to_json(plan_schema() if plan else json_schema())
     if target is None:
         output.emit(text)
     else:

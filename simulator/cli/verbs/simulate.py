@@ -16,6 +16,7 @@ from simulator.errors import Problem, ScenarioError
 
 if TYPE_CHECKING:
     from simulator.results import Result
+    from simulator.results.cohort import Json
     from simulator.scenario import Scenario
 
 TARGET_MISSED = 3
@@ -63,6 +64,13 @@ def command(
             help="Write the first replication as a trace for Perfetto.",
         ),
     ] = None,
+    doubt: Annotated[
+        bool, typer.Option("--uncertainty", help="Show what the costs' calibration error does to the figures.")
+    ] = False,
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", min=10, max=1000, metavar="N", help="Draws of --uncertainty (default: 20)."),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit with 3 when a service misses its SLO.")] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -74,6 +82,8 @@ def command(
     shape, count = options.chosen_format(fmt, as_json), _replications(replications)
     if table_format is not None and folder is None:
         raise typer.BadParameter("it says how the tables of -o are written: name a folder", param_hint="--table-format")
+    if draws is not None and not doubt:
+        raise typer.BadParameter("it goes with --uncertainty", param_hint="--draws")
     tables = table_format or TableFormat.CSV
     inputs = [scenario, *([plan] if plan is not None else [])]
     _check_targets(folder, tables, timeline, inputs)
@@ -85,10 +95,11 @@ def command(
     keep = True if folder is not None or timeline is not None else None
     with output.progress("simulating", quiet) as tick, compiling.announced(not quiet and engine is not Engine.SIMPY):
         result = run(loaded, seed=seed, engine=engine and engine.value, replications=count, tables=keep, progress=tick)
+    bands = _bands(loaded, draws, seed, engine, count, quiet) if doubt else None
     try:
         _write_files(result, folder, tables, timeline, quiet)
     finally:  # a full disk does not cost the figures
-        output.emit(_rendered(result, shape))
+        output.emit(_rendered(result, shape, bands))
     if shape is not Format.TABLE:
         output.warn(result.to_dict()["warnings"], quiet)
     if check:
@@ -152,14 +163,36 @@ def _replications(text: str | None) -> int | str | None:
     return int(text)
 
 
-def _rendered(result: Result, shape: Format) -> str:
-    from simulator.reporting import figures_csv, result_table
+def _bands(
+    loaded: Scenario, draws: int | None, seed: int | None, engine: Engine | None, count: int | str | None, quiet: bool
+) -> Json:
+    """What the calibration error of the costs does to the figures."""
+    from simulator.planner.uncertainty import DRAWS, uncertainty
 
+    with output.progress("drawing costs", quiet) as tick:
+        found = uncertainty(
+            loaded,
+            draws=draws or DRAWS,
+            seed=seed,
+            engine=engine and engine.value,
+            replications=count,
+            progress=tick,
+        )
+    return found.to_dict()
+
+
+def _rendered(result: Result, shape: Format, bands: Json | None) -> str:
+    from simulator.reporting import figures_csv, result_table
+    from simulator.reporting.uncertainty import uncertainty_csv, uncertainty_table
+    from simulator.results.strictjson import to_json
+
+    figures = result.to_dict()
     if shape is Format.JSON:
-        return result.to_json()
+        return result.to_json() if bands is None else to_json({**figures, "uncertainty": bands})
     if shape is Format.CSV:
-        return figures_csv(result.to_dict())
-    return result_table(result.to_dict(), output.width())
+        return figures_csv(figures) + ("" if bands is None else uncertainty_csv(bands))
+    table = result_table(figures, output.width())
+    return table if bands is None else f"{table}\n\n{uncertainty_table(bands, output.width())}"
 
 
 def _write_files(

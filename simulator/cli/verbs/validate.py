@@ -34,7 +34,8 @@ def command(
     found = []
     for file in files:
         try:
-            check(load(file, sets=sets or (), variants=variants or (), plan=plan))
+            loaded = load(file, sets=sets or (), variants=variants or (), plan=plan)
+            check(loaded)
         except ScenarioError as error:
             found.append({"file": str(file), "ok": False, "problems": [asdict(item) for item in error.problems]})
             if not as_json:
@@ -42,7 +43,8 @@ def command(
         else:
             found.append({"file": str(file), "ok": True, "problems": []})
             if not (as_json or quiet):
-                output.emit(f"{file}: ok")
+                names = ", ".join(loaded.undeployed)
+                output.emit(f"{file}: ok" + (f", ready to be planned: {names}" if names else ""))
     if as_json:
         output.emit(to_json({"files": found}))
     if not all(item["ok"] for item in found):

@@ -64,6 +64,9 @@ class Unsettled:
 class CompiledEngine:
     """State of one replication; ``run`` yields its record, ``tally`` its counters."""
 
+    server: None = None
+    """Loads as events are the reference engine's alone."""
+
     def __init__(
         self,
         lowered: low.Lowered,

@@ -46,6 +46,9 @@ class PhaseView:
 class CompiledBatch:
     """A batch under way; as ``state.Batch``."""
 
+    by_layer: None = None
+    """Loads as events are the reference engine's alone."""
+
     def __init__(self, engine: CompiledEngine, row: int) -> None:
         self._engine, self.row = engine, row
 
@@ -102,6 +105,9 @@ class CompiledBatch:
 
 class CompiledReplica:
     """Devices that serve one batch at a time; as ``state.Replica``."""
+
+    incoming: None = None
+    """Loads as events are the reference engine's alone."""
 
     def __init__(self, engine: CompiledEngine, station: CompiledStation, ident: int, number: int, kind: int) -> None:
         arrays = self._arrays = engine.arrays

@@ -12,6 +12,7 @@ from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route, pools_of, routes_of
 from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.scaling import check_looks
+from simulator.cluster.lower.server import server_of_services
 from simulator.cluster.lower.stations import StationBuilder
 from simulator.cluster.lower.streamed import check_server, link_warnings
 from simulator.cluster.lower.twins import answers_of
@@ -31,6 +32,7 @@ MOST_FAULTS = 1e6
 
 def lower(scenario: Scenario) -> Lowered:
     """Arrays for the engines; raises ScenarioError for whatever cannot work, with its place in the file."""
+    _check_deployed(scenario)
     lowering = _Lowering(scenario, pools_of(scenario), routes_of(scenario.cluster.network), [], [])
     services = tuple(lowering.service(index, name) for index, name in enumerate(scenario.services))
     _check_faults(scenario, [*services, *(service.twin.service for service in services if service.twin)])
@@ -49,7 +51,16 @@ def lower(scenario: Scenario) -> Lowered:
         pools=tuple(PoolInfo(h.name, h.pool.count, h.price_per_hour) for h in lowering.pools.values()),
         links=_links(scenario),
         warnings=tuple(dict.fromkeys(lowering.warnings)),
+        server=server_of_services(scenario, services, lowering.pools),
     )
+
+
+def _check_deployed(scenario: Scenario) -> None:
+    """Refuse services that wait for a plan."""
+    if scenario.undeployed:
+        names = ", ".join(scenario.undeployed)
+        message = f"nothing is deployed for {names}: `plan optimize` finds a plan, --plan FILE uses it"
+        raise ScenarioError(scenario.source.problem(("services", scenario.undeployed[0]), message))
 
 
 def _check_faults(scenario: Scenario, services: Sequence[Service]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +13,9 @@ from simulator.cluster.lower.layers import ModelCosts, placed
 from simulator.cluster.lower.precision import AccuracyLoss, Served, kept, untold
 from simulator.cluster.lowered import Exits, Floats, Ints
 from simulator.costs.early_exit.sources import ExitSource, source_of
-from simulator.errors import ScenarioError
+from simulator.errors import Problem, ScenarioError
 from simulator.scenario.deployment import Deployment
+from simulator.scenario.exits import ProfileExits
 
 Bools = NDArray[np.bool_]
 
@@ -73,7 +74,8 @@ class ModelExits:
         return float(self.lowered.rows.weights(0.0) @ self.lowered.correct[:, -1])
 
     @cached_property
-    def _loss(self) -> AccuracyLoss | None:
+    def loss(self) -> AccuracyLoss | None:
+        """What number formats take from the right answers, where the model says it."""
         written = self.costs.model.accuracy
         if written is None:
             return None
@@ -86,7 +88,7 @@ class ModelExits:
         return loss
 
     @cached_property
-    def _full(self) -> float | None:
+    def full(self) -> float | None:
         """Accuracy of the whole model: as written, else as the rows tell."""
         if self.told is not None:
             return self.told
@@ -102,6 +104,18 @@ class ModelExits:
             raise ScenarioError(self.costs.scenario.source.problem(here, message))
         return self.accuracy_full
 
+    def answers(self, whole: bool = False) -> Floats | None:
+        """Right answers as :meth:`right_answers` has them, before number formats take their part."""
+        full = self.full
+        right = None if self.lowered is None or self.told is not None else self.lowered.correct
+        if right is None and full is not None:
+            right = np.full((1, self.layers), np.nan)
+            right[0, -1] = full
+        elif right is not None and full is not None and whole and np.isnan(right[:, -1]).any():
+            right = right.copy()
+            right[:, -1] = full
+        return right
+
     def right_answers(
         self, portions: Sequence[Sequence[Served]], whole: bool = False
     ) -> tuple[Floats | None, set[str]]:
@@ -110,14 +124,8 @@ class ModelExits:
         None where nothing is known of right answers. ``whole``: all requests run to the end, so that the accuracy of
         the whole model says all there is to know where the rows say nothing.
         """
-        full, loss = self._full, self._loss
-        right = None if self.lowered is None or self.told is not None else self.lowered.correct
-        if right is None and full is not None:
-            right = np.full((1, self.layers), np.nan)
-            right[0, -1] = full
-        elif right is not None and full is not None and whole and np.isnan(right[:, -1]).any():
-            right = right.copy()
-            right[:, -1] = full
+        full, loss = self.full, self.loss
+        right = self.answers(whole)
         if right is None or np.isnan(right).all():
             return right, set()
         unknown = untold(loss, portions)
@@ -132,6 +140,8 @@ class ModelExits:
         if deployment.exit_mode == "at_cut":
             cuts = {portion.last for portion in deployment.cuts}
             return tuple(layer for layer in self.ramps if layer in cuts)
+        if deployment.ramps is not None:
+            return tuple(layer for layer in self.ramps if layer in deployment.ramps)
         return self.ramps
 
     def fires(self, deployment: Deployment) -> Bools:
@@ -140,10 +150,33 @@ class ModelExits:
             fired = np.zeros((1, self.layers), dtype=bool)
             fired[:, -1] = True
             return fired
+        rule = None if deployment.rule is None else deployment.rule.model_dump()
         try:
-            return self.source.fires(self.active(deployment))
+            return self.source.fires(self.active(deployment), rule)
         except ScenarioError as error:
+            if rule is not None:
+                raise
             raise self._placed(("rule",), error) from None
+
+    def unfit(self, deployment: Deployment) -> Iterator[Problem]:
+        """What a deployment says of ramps or of their rule that this model cannot do; the path is the key."""
+        written = self.costs.model.exits
+        if deployment.ramps is not None:
+            lacking = next((layer for layer in deployment.ramps if layer not in self.ramps), None)
+            if lacking is not None:
+                known = ", ".join(map(str, self.ramps)) or "none"
+                yield Problem(f"there is no ramp after layer {lacking}: the model's ramps follow {known}", path="ramps")
+        if deployment.rule is None or written is None:
+            return
+        if isinstance(written, ProfileExits):
+            yield Problem("goes not with exits that are a profile: it says who leaves, no rule decides", path="rule")
+        elif written.router is not None:
+            yield Problem("goes not with a model whose exits a `router` chooses before they run", path="rule")
+        else:
+            try:
+                self.fires(deployment)
+            except ScenarioError as error:
+                yield from (Problem(problem.message, path="rule") for problem in error.problems)
 
 
 def exit_layers(fired: Bools) -> Ints:

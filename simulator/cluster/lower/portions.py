@@ -10,8 +10,19 @@ import numpy as np
 from simulator.cluster.lower.exits import ModelExits
 from simulator.cluster.lower.hardware import Hardware, Route
 from simulator.cluster.lower.layers import ModelCosts, law_of
-from simulator.cluster.lower.streamed import SLOTS, server_link, sizes_of, slot_bytes, waits_for_first, with_loads
-from simulator.cluster.lowered import Floats, Phase, Transfer
+from simulator.cluster.lower.precision import spoken
+from simulator.cluster.lower.streamed import (
+    SLOTS,
+    ends_with_loads,
+    loads_of,
+    server_link,
+    sizes_of,
+    slot_bytes,
+    start_link,
+    waits_for_first,
+    with_loads,
+)
+from simulator.cluster.lowered import Floats, Loads, Phase, Transfer
 from simulator.scenario.deployment import Deployment, Portion
 from simulator.scenario.times import RelativeTime
 
@@ -21,8 +32,11 @@ class Steps:
     """Layers and active ramps of a portion in order of execution; see ``Phase`` for the columns."""
 
     seconds: Floats
+    elapsed: Floats
     ramp: list[int]
     extrapolated: bool
+    streamed: Loads | None = None
+    starting: Loads | None = None
 
 
 def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardware: Hardware) -> Steps:
@@ -45,9 +59,29 @@ def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardw
             ramp.append(layer)
     seconds = np.array(rows)
     if portion.weights == "streamed":
-        sizes, slots = sizes_of(costs, portion), portion.prefetch or SLOTS
-        seconds = with_loads(seconds, ramp, sizes, slots, server_link(costs.scenario))
-    return Steps(seconds, ramp, extrapolated)
+        return _streamed(costs, portion, seconds, ramp, extrapolated)
+    start = _start(costs, portion, hardware, seconds, ramp) if portion.start_up == "streamed" else None
+    return Steps(seconds, left_to_right(seconds), ramp, extrapolated, starting=start)
+
+
+def _streamed(costs: ModelCosts, portion: Portion, seconds: Floats, ramp: list[int], extrapolated: bool) -> Steps:
+    """Steps of a portion whose layers come with every batch."""
+    server = costs.scenario.cluster.parameter_server
+    assert server is not None  # the checks of the scenario refuse a streamed portion without
+    sizes, slots, link = sizes_of(costs, portion), portion.prefetch or SLOTS, server_link(server)
+    ends = ends_with_loads(seconds, ramp, sizes, slots, link)
+    loads = loads_of(seconds, ramp, sizes, slots, link, server.bandwidth)
+    return Steps(with_loads(ends), ends, ramp, extrapolated, streamed=loads)
+
+
+def _start(costs: ModelCosts, portion: Portion, hardware: Hardware, seconds: Floats, ramp: list[int]) -> Loads | None:
+    """What a replica loads from the parameter server as it starts; None where its weights come from elsewhere."""
+    server = costs.scenario.cluster.parameter_server
+    link = start_link(server, hardware.load_bandwidth)
+    if server is None or link is None:
+        return None
+    sizes = sizes_of(costs, portion)
+    return loads_of(seconds, ramp, sizes, max(len(sizes), 1), link, server.bandwidth)
 
 
 def _none_for_nobody(seconds: Floats) -> Floats:
@@ -81,7 +115,6 @@ def phase_of(
     route: Route | None,
 ) -> Phase:
     """The lowered phase; ``floor_s`` is filled in once the portions after it are known. No route: nothing to send."""
-    elapsed = left_to_right(steps.seconds)
     transfer = transfer_of(portion.batch, transfer_bytes, route)
     return Phase(
         portion=index,
@@ -92,12 +125,14 @@ def phase_of(
         max_wait_s=portion.max_wait,
         steps_s=steps.seconds,
         step_ramp=np.array(steps.ramp, dtype=np.int64),
-        elapsed_s=elapsed,
-        time_s=elapsed[-1],
+        elapsed_s=steps.elapsed,
+        time_s=steps.elapsed[-1],
         transfer_s=transfer.seconds,
         transfer_bytes=transfer_bytes,
         link=transfer.link,
         floor_s=math.inf,
+        streamed=steps.streamed,
+        starting=steps.starting,
     )
 
 
@@ -124,6 +159,21 @@ def needed_memory(costs: ModelCosts, portions: list[Portion]) -> float:
     return weights_of(costs, portions) + largest
 
 
+def lacking_memory(costs: ModelCosts, members: list[Portion], hardware: Hardware) -> str | None:
+    """What to say where the portions of a replica do not fit its memory; None where they do."""
+    needed = needed_memory(costs, members)
+    available = hardware.memory_bytes * hardware.pool.devices_per_replica
+    if needed <= available:
+        return None
+    formats = spoken(one for member in members for one in costs.formats(member))
+    return (
+        f"does not fit: portion {members[0].layers.first}-{members[-1].layers.last} needs {needed / 1e9:.2f} GB at "
+        f"{formats} and batch {members[0].batch}, a replica in pool {hardware.name!r} has "
+        f"{available / 1e9:.2f} GB; cut the model, lower batch or precision, stream its weights or raise "
+        "devices_per_replica"
+    )
+
+
 def weights_of(costs: ModelCosts, portions: list[Portion]) -> float:
     """Bytes of weights that a replica holds: all, or the slots of streamed ones; unknown sizes count as nothing."""
     resident = sum(size for one in portions if one.weights == "resident" for size in sizes_of(costs, one))
@@ -131,21 +181,25 @@ def weights_of(costs: ModelCosts, portions: list[Portion]) -> float:
     return resident + sum(slot_bytes(sizes_of(costs, one), one.prefetch or SLOTS) for one in streamed)
 
 
-def load_seconds(costs: ModelCosts, portions: list[Portion], steps: list[Steps], bandwidth: float | None) -> float:
-    """Time until a joining replica can serve, beside its start-up [s].
+def load_seconds(
+    costs: ModelCosts, portions: list[Portion], steps: list[Steps], bandwidth: float | None
+) -> tuple[float, float]:
+    """Time until a joining replica can serve, beside its start-up, and the part that a streamed start takes of it [s].
 
     Streamed weights come with each batch. Where a replica starts while its weights come, this is what its first batch
     takes longer: the batch then runs at its usual time, and ends when it really would.
     """
-    if bandwidth is None:
-        return 0.0
+    link = start_link(costs.scenario.cluster.parameter_server, bandwidth)
+    if bandwidth is None or link is None:
+        return 0.0, 0.0
     pairs = [(one, step) for one, step in zip(portions, steps) if one.weights == "resident"]
     whole = sum(size for one, _ in pairs if one.start_up == "whole" for size in sizes_of(costs, one))
-    return whole / bandwidth + sum(
-        waits_for_first(step.seconds, step.ramp, sizes_of(costs, one), bandwidth)
+    waits = sum(
+        waits_for_first(step.seconds, step.ramp, sizes_of(costs, one), link.bandwidth)
         for one, step in pairs
         if one.start_up == "streamed"
     )
+    return whole / bandwidth + waits, waits
 
 
 def warnings_of(costs: ModelCosts, steps: Steps, portion: Portion, hardware: Hardware, service: str) -> list[str]:

@@ -12,8 +12,8 @@ from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.portions import (
     Steps,
     active_ramps,
+    lacking_memory,
     load_seconds,
-    needed_memory,
     phase_of,
     steps_of,
     to_first_exit,
@@ -83,6 +83,7 @@ class StationBuilder:
         for number, (start, deployment) in enumerate(timeline):
             present = windows[-1].drafts if windows else []
             self._check_formats(number, deployment)
+            self._check_exits(number, deployment)
             window = Window(start, deployment, self._groups(deployment), [])
             for position, group in enumerate(window.groups):
                 draft = self._kept(present, deployment, group) or self._new(number, position, deployment, group)
@@ -107,20 +108,33 @@ class StationBuilder:
                     [self._problem(window, deployment, portion, text, *path) for path, text in found]
                 ) from None
 
+    def _check_exits(self, window: int, deployment: Deployment) -> None:
+        """The ramps that shall run exist, and so does what their rule decides by."""
+        source, place = self.costs.scenario.source, self.places[window]
+        problems = [source.problem((*place, one.path or ""), one.message) for one in self.exits.unfit(deployment)]
+        if problems:
+            raise ScenarioError(problems)
+
     def _groups(self, deployment: Deployment) -> list[Group]:
         """Stations of a deployment. Entries that differ in ``max_wait`` alone are kinds of their own, by number."""
         if deployment.execution == "serial":
-            return [self._group([list(deployment.portions)])]
-        return [self._group([[p] for p in deployment.portions if p.layers == layers]) for layers in deployment.cuts]
+            return [self._group(deployment, [list(deployment.portions)])]
+        of = ([[p] for p in deployment.portions if p.layers == layers] for layers in deployment.cuts)
+        return [self._group(deployment, entries) for entries in of]
 
-    def _group(self, entries: list[list[Portion]]) -> Group:
-        """Kinds by (pool; precisions, batch, way of the weights of each portion; number among equals), as written."""
+    def _group(self, deployment: Deployment, entries: list[list[Portion]]) -> Group:
+        """Kinds by (pool; what makes a replica of each portion another one; number among equals), as written."""
         group: Group = {}
         for members in entries:
-            same = (members[0].pool, *((self.costs.formats(p), p.batch, way_of(p)) for p in members))
+            same = (members[0].pool, *(self._kind_of(deployment, p) for p in members))
             number = sum(key[:-1] == same for key in group)
             group[*same, number] = members
         return group
+
+    def _kind_of(self, deployment: Deployment, portion: Portion) -> tuple[object, ...]:
+        """Precisions, batch, way of the weights, ramps that run: replicas that differ in one are not the same."""
+        ramps = active_ramps(self.exits, deployment, portion)
+        return (self.costs.formats(portion), portion.batch, way_of(portion), ramps)
 
     @staticmethod
     def _key(deployment: Deployment, group: Group) -> StationKey:
@@ -171,7 +185,9 @@ class StationBuilder:
         pool = hardware.pool
         phases = []
         found = [self._steps(window, deployment, portion, hardware) for portion in members]
-        self._check_memory(window, deployment, members, hardware)
+        lacking = lacking_memory(self.costs, members, hardware)
+        if lacking is not None:
+            raise ScenarioError(self._problem(window, deployment, members[0], lacking))
         for number, (portion, steps) in enumerate(zip(members, found)):
             self.warnings.extend(warnings_of(self.costs, steps, portion, hardware, self.service))
             output = self.costs.output_bytes(portion.layers.last - 1, self.costs.formats(portion)[-1])
@@ -185,7 +201,7 @@ class StationBuilder:
                     route=route if portion is members[-1] else None,
                 )
             )
-        load_s = load_seconds(self.costs, members, found, hardware.load_bandwidth)
+        load_s, first_wait_s = load_seconds(self.costs, members, found, hardware.load_bandwidth)
         return lowered.Kind(
             pool=hardware.index,
             devices=pool.devices_per_replica,
@@ -193,6 +209,7 @@ class StationBuilder:
             mtbf_s=pool.faults.mtbf if pool.faults else float("inf"),
             mttr_s=pool.faults.mttr if pool.faults else 0.0,
             phases=tuple(phases),
+            first_wait_s=first_wait_s,
         )
 
     def _steps(self, window: int, deployment: Deployment, portion: Portion, hardware: Hardware) -> Steps:
@@ -205,20 +222,6 @@ class StationBuilder:
             text = "; ".join(problem.message for problem in error.problems)
             key = "weights" if error.problems[0].path == "weights" else "precision"
             raise ScenarioError(self._problem(window, deployment, portion, text, key)) from None
-
-    def _check_memory(self, window: int, deployment: Deployment, members: list[Portion], hardware: Hardware) -> None:
-        needed = needed_memory(self.costs, members)
-        available = hardware.memory_bytes * hardware.pool.devices_per_replica
-        if needed <= available:
-            return
-        formats = spoken(one for member in members for one in self.costs.formats(member))
-        message = (
-            f"does not fit: portion {members[0].layers.first}-{members[-1].layers.last} needs {needed / 1e9:.2f} GB at "
-            f"{formats} and batch {members[0].batch}, a replica in pool {hardware.name!r} has "
-            f"{available / 1e9:.2f} GB; cut the model, lower batch or precision, stream its weights or raise "
-            "devices_per_replica"
-        )
-        raise ScenarioError(self._problem(window, deployment, members[0], message))
 
     def _problem(self, window: int, deployment: Deployment, portion: Portion, message: str, *key: str) -> Problem:
         number = next(i for i, p in enumerate(deployment.portions) if p is portion)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,18 +11,23 @@ import numpy as np
 from simulator.cluster.lower.capacity import rate_between, window_ends
 from simulator.cluster.lower.exits import survival
 from simulator.cluster.lower.layers import ModelCosts
-from simulator.cluster.lowered import Deployment, Floats, Service
+from simulator.cluster.lowered import Deployment, Floats, Loads, Service
+from simulator.cluster.streaming.work import carried
 from simulator.costs.streaming import Layer, Link, Streamed, Visit, run
 from simulator.costs.streaming.memory import fixed_bytes
 from simulator.errors import Problem, ScenarioError
 from simulator.scenario import Scenario
 from simulator.scenario import deployment as written
-from simulator.scenario.cluster import ParameterServer
+from simulator.scenario.cluster import Faults, ParameterServer
 from simulator.scenario.deployment import Portion
 from simulator.scenario.stream_checks import NO_SERVER
 
 SLOTS = 2
 """Layer slots of a streamed portion that does not say how many."""
+MOST_REPEATS = 5.0
+"""Failures to be expected during one copy, at most: with five, one in 148 arrives."""
+MOST_OUTAGES = 1e5
+"""Failures to be expected in one replication, at most."""
 
 
 def server_of(scenario: Scenario, place: tuple[str | int, ...]) -> ParameterServer:
@@ -44,18 +50,38 @@ def sizes_of(costs: ModelCosts, portion: Portion) -> list[float]:
     return found
 
 
-def with_loads(seconds: Floats, ramp: Sequence[int], sizes: Sequence[float], slots: int, link: Link) -> Floats:
-    """Times of the steps of a portion with the waits for layers that come meanwhile; shapes as in ``Phase``.
+def ends_with_loads(seconds: Floats, ramp: Sequence[int], sizes: Sequence[float], slots: int, link: Link) -> Floats:
+    """When the steps of a portion end whose layers come meanwhile [s]; shapes as in ``Phase``.
 
-    A step ends when the recurrence of ``costs.streaming`` says, and takes the time since the one before it. Every batch
-    begins with empty slots. Ramps are always there.
+    A step ends when the recurrence of ``costs.streaming`` says. Every batch begins with empty slots. Ramps are always
+    there.
     """
     batches = seconds[:, 1:]
     left = iter(sizes)
     visits = [_visit(row, 0.0 if after else next(left), link) for row, after in zip(batches, ramp)]
     found = np.zeros_like(seconds)
-    found[:, 1:] = np.diff(run(visits, slots).compute_end, axis=0, prepend=0.0)
+    found[:, 1:] = run(visits, slots).compute_end
     return found
+
+
+def with_loads(ends: Floats) -> Floats:
+    """Times of the steps with their waits: each takes the time since the one before it."""
+    return np.diff(ends, axis=0, prepend=0.0)
+
+
+def loads_of(
+    seconds: Floats, ramp: Sequence[int], sizes: Sequence[float], slots: int, link: Link, bandwidth: float
+) -> Loads:
+    """The layers that come over ``link``, one side of a server's link of ``bandwidth`` [B/s]."""
+    left = iter(sizes)
+    loaded = [0.0 if after else next(left) for after in ramp]
+    numbers = itertools.count()
+    return Loads(
+        compute_s=seconds,
+        needs=tuple(next(numbers) if size > 0.0 else -1 for size in loaded),
+        copies=tuple(carried(link.seconds(size), link.latency_s, size, bandwidth) for size in loaded if size > 0.0),
+        slots=slots,
+    )
 
 
 def _visit(compute_s: Floats, size: float, link: Link) -> Visit:
@@ -68,8 +94,8 @@ def waits_for_first(seconds: Floats, ramp: Sequence[int], sizes: Sequence[float]
 
     All layers stay, so there are as many slots as layers. That of a batch of one, the longest: a larger one hides more.
     """
-    rows = with_loads(seconds, ramp, sizes, max(len(sizes), 1), Link(bandwidth))
-    return max(float(rows[:, 1].sum() - seconds[:, 1].sum()), 0.0)
+    ends = ends_with_loads(seconds, ramp, sizes, max(len(sizes), 1), Link(bandwidth))
+    return max(float(ends[-1, 1]) - float(np.cumsum(seconds[:, 1])[-1]), 0.0)
 
 
 def slot_bytes(sizes: Sequence[float], slots: int) -> float:
@@ -77,11 +103,19 @@ def slot_bytes(sizes: Sequence[float], slots: int) -> float:
     return fixed_bytes(Streamed(tuple(Layer(size, 0.0) for size in sizes), Link(1.0), slots=slots))
 
 
-def server_link(scenario: Scenario) -> Link:
+def server_link(server: ParameterServer) -> Link:
     """What carries layers from the server to one device that is alone."""
-    server = scenario.cluster.parameter_server
-    assert server is not None  # the checks of the scenario refuse a streamed portion without
     return Link(server.bandwidth, server.latency)
+
+
+def start_link(server: ParameterServer | None, own: float | None) -> Link | None:
+    """What carries the weights of a replica that starts while they come, alone; None where they take no time.
+
+    They come at the device's ``own`` load bandwidth [B/s]; where there is a parameter server, over its link.
+    """
+    if own is None:
+        return None
+    return Link(own if server is None else min(own, server.bandwidth))
 
 
 def served_bytes(scenario: Scenario) -> float:
@@ -105,6 +139,20 @@ def check_server(scenario: Scenario) -> None:
     if server is not None and needed > server.memory:
         message = f"streamed portions need {needed / 1e9:.4g} GB at the server, it has {server.memory / 1e9:.4g} GB"
         raise ScenarioError(scenario.source.problem(("cluster", "parameter_server", "memory"), message))
+
+
+def check_outages(scenario: Scenario, faults: Faults, longest_s: float, run_s: float) -> None:
+    """Refuse a server that would hardly ever carry a load, or fail more often than anybody could want to see.
+
+    ``longest_s``: of a load, with all who share the link; ``run_s``: for which the server is used.
+    """
+    place, problem = ("cluster", "parameter_server", "faults"), scenario.source.problem
+    if longest_s / faults.mtbf > MOST_REPEATS:
+        message = f"a load of up to {longest_s:.3g}s would hardly ever arrive: mtbf is {faults.mtbf:.3g}s; raise it"
+        raise ScenarioError(problem(place, message))
+    if run_s / (faults.mtbf + faults.mttr) > MOST_OUTAGES:
+        message = f"more than {MOST_OUTAGES:.0e} failures in one replication: raise mtbf"
+        raise ScenarioError(problem(place, message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,24 +217,20 @@ def _pass_s(service: Service, deployment: Deployment, portion: Portion) -> float
 
 
 def link_warnings(scenario: Scenario, services: Sequence[Service]) -> list[str]:
-    """What the reader must know: services count the server as if each batch were alone there, and it never failed."""
+    """What the reader must know: streamed portions ask for more than the server's link has, and so wait there."""
     server = scenario.cluster.parameter_server
-    if server is None:
+    if server is None or not server.shared:
         return []
-    found = demands(scenario, services)
-    told = []
-    if found and server.faults is not None:
-        told.append(
-            "streamed portions do not notice when the parameter server fails: its failures reach `streams` only"
-        )
-    return [*told, *_overdrawn(at_once(found))] if server.shared else told
-
-
-def _overdrawn(found: Sequence[Demand]) -> list[str]:
+    found = at_once(demands(scenario, services))
     mean, peak = sum(one.mean for one in found), sum(one.peak for one in found)
-    alone = "their times are those of batches that have it to themselves"
     if mean > 1.0:
-        return [f"streamed portions ask {mean:.0%} of the parameter server's link even with full batches; {alone}"]
+        return [
+            f"streamed portions ask {mean:.0%} of the parameter server's link even with full batches: it is always "
+            "busy, their loads take as much longer, and the rest waits"
+        ]
     if peak > 1.0 + 1e-9:
-        return [f"streamed portions ask up to {peak:.0%} of the parameter server's link at once; {alone}"]
+        return [
+            f"streamed portions ask up to {peak:.0%} of the parameter server's link at once: batches that load "
+            "together share it and take longer than alone"
+        ]
     return []

@@ -1,1 +1,1 @@
-"""Streamed models: devices that load their layers from one parameter server, side by side."""
+"""Streamed models, and streamed portions of services: devices that load their layers from one parameter server."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heapq import heappop
 from typing import Any, NamedTuple
 
-from simulator.cluster.clock import COMPLETION, Clock
+from simulator.cluster.clock import COMPLETION, Clock, Ticking
 from simulator.cluster.streaming.sharing import Copy, FairLink
 from simulator.cluster.streaming.work import Carried, StepWork
 from simulator.costs.streaming.recurrence import BUFFERS
@@ -45,7 +45,7 @@ class Links:
 class Device:
     """One device of a stream. Counters tell how much of the step is done: that is all that its rules ask for."""
 
-    def __init__(self, clock: Clock, work: StepWork, links: Links, number: tuple[int, int]) -> None:
+    def __init__(self, clock: Ticking, work: StepWork, links: Links, number: tuple[int, int]) -> None:
         self.clock, self.work, self.links, self.number = clock, work, links, number
         self.loads, self.backs = work.loads, work.backs
         self.rows: list[Row] = []
@@ -169,7 +169,7 @@ class Executor:
     """
 
     def __init__(
-        self, clock: Clock, work: StepWork, links: list[Links], steps: int, *, together: bool, index: int = 0
+        self, clock: Ticking, work: StepWork, links: list[Links], steps: int, *, together: bool, index: int = 0
     ) -> None:
         self.clock, self.steps, self.together = clock, steps, together
         self.devices = [Device(clock, work, own, (index, number)) for number, own in enumerate(links)]

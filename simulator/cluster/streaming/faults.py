@@ -7,17 +7,17 @@ twice. Up and down times are exponential on calendar time, one stream for the se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 
-from simpy import Event
-
-from simulator.cluster.clock import Clock
+from simulator.cluster.clock import CONTROL, Ticking
 from simulator.cluster.streaming.sharing import FairLink
 from simulator.scenario.cluster import Faults
 from simulator.streams import stream
 
 Outage = tuple[float, float]
 """Instants of a failure and of its repair [s]."""
+KEY = (CONTROL, 0, 0)
+"""The server fails and is repaired with the first control events of an instant."""
 
 
 def drawn(faults: Faults, seed: int, replication: int) -> Iterator[Outage]:
@@ -37,20 +37,27 @@ class Breakdowns:
     """
 
     def __init__(
-        self, clock: Clock, links: list[FairLink], outages: Iterator[Outage], over: Callable[[], bool]
+        self, clock: Ticking, links: list[FairLink], outages: Iterator[Outage], over: Callable[[], bool]
     ) -> None:
         self.happened: list[Outage] = []
-        self._links, self._over = links, over
-        clock.process(self._process(clock, outages))
+        self._clock, self._links, self._outages, self._over = clock, links, outages, over
+        self._plan()
 
-    def _process(self, clock: Clock, outages: Iterator[Outage]) -> Generator[Event, None, None]:
-        for failed, repaired in outages:
-            yield clock.at(failed, (0, 0))
-            if self._over():
-                return
-            self.happened.append((failed, repaired))
-            for link in self._links:
-                link.fail()
-            yield clock.at(repaired, (0, 0))
-            for link in self._links:
-                link.repair()
+    def _plan(self) -> None:
+        """The next outage, if there is one."""
+        outage = next(self._outages, None)
+        if outage is not None:
+            self._clock.schedule_at(outage[0], KEY, self._fail, outage)
+
+    def _fail(self, outage: Outage) -> None:
+        if self._over():
+            return
+        self.happened.append(outage)
+        for link in self._links:
+            link.fail()
+        self._clock.schedule_at(outage[1], KEY, self._repair)
+
+    def _repair(self, _: None) -> None:
+        for link in self._links:
+            link.repair()
+        self._plan()

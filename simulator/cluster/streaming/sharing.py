@@ -2,14 +2,15 @@
 
 A copy is first under way for its latency, which takes nothing from the link. Then it needs a share of the link for as
 long as it would take alone; with a smaller share it takes as much longer. A copy that always had what it needs ends at
-``start + seconds``, the very sum of the recurrence, whatever happened beside it.
+``start + seconds``, the very sum of the recurrence, whatever happened beside it (or when its sender says so: one that
+counts from an instant of its own adds in another order).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from simulator.cluster.clock import CONTROL, TRANSFER, Clock
+from simulator.cluster.clock import CONTROL, INFINITY, TRANSFER, Ticking
 
 SETTLED = CONTROL + 1
 """Last of the kinds of events of an instant: what starts in it."""
@@ -22,6 +23,8 @@ def fair(needs: Sequence[float], whole: float = 1.0) -> list[float]:
     >>> fair([0.2, 1.0, 1.0]), fair([0.3, 0.4])
     ([0.2, 0.4, 0.4], [0.3, 0.4])
     """
+    if len(set(needs)) == 1:  # nearly always, and with many on a link most of the work
+        return [min(needs[0], whole / len(needs))] * len(needs)
     given = [0.0] * len(needs)
     left = whole
     order = sorted(range(len(needs)), key=needs.__getitem__)
@@ -34,11 +37,26 @@ def fair(needs: Sequence[float], whole: float = 1.0) -> list[float]:
 class Copy:
     """Something that takes ``seconds`` alone, ``latency`` of them without the link; ``need``: its share of it then."""
 
-    __slots__ = ("done", "end", "latency", "left", "need", "number", "rate", "run", "seconds", "slowed", "start")
+    __slots__ = (
+        "alone",
+        "done",
+        "end",
+        "latency",
+        "left",
+        "need",
+        "number",
+        "rate",
+        "run",
+        "seconds",
+        "slowed",
+        "start",
+    )
 
     def __init__(self, seconds: float, latency: float, need: float, number: tuple[int, ...], done: Done) -> None:
         self.seconds, self.latency, self.need, self.number, self.done = seconds, latency, need, number, done
         self.start = self.end = 0.0
+        self.alone = 0.0
+        """When it ends if it always has what it needs [s]."""
         self.left = 0.0
         """What is left of its seconds on the link, if it has what it needs."""
         self.rate = 1.0
@@ -51,13 +69,12 @@ class Copy:
 class FairLink:
     """One direction of a link (or a disk, or the server's optimizer) on the simulated clock.
 
-    ``number`` tells its events from those of other links; ``beside``: shares that others take all the time, if they get
-    them. ``taken`` counts the seconds of the whole link that its copies have used up.
+    ``number`` tells its events from those of other links. ``taken`` counts the seconds of the whole link that its
+    copies have used up.
     """
 
-    def __init__(self, clock: Clock, number: int, beside: Sequence[float] = ()) -> None:
+    def __init__(self, clock: Ticking, number: int) -> None:
         self.clock, self.number = clock, number
-        self.beside = list(beside)
         self.taken = 0.0
         self.up = True
         self._latent: list[Copy] = []
@@ -65,15 +82,26 @@ class FairLink:
         self._updated = 0.0
         self._plan_number = 0
 
-    def send(self, copy: Copy) -> None:
-        """A copy begins now; on a link that is down, when it is up again."""
+    def send(self, copy: Copy, alone: float | None = None) -> None:
+        """A copy begins now, or when the link is up again; it ends at ``alone`` [s] if it always has what it needs."""
         copy.start = self.clock.now
+        copy.alone = copy.start + copy.seconds if alone is None else alone
         copy.left, copy.slowed = copy.seconds - copy.latency, False
         copy.run += 1
         self._latent.append(copy)
         if self.up:
             instant = self.clock.now + copy.latency
             self.clock.schedule_at(instant, (SETTLED, self.number, *copy.number), self._join, (copy, copy.run))
+
+    def remove(self, copy: Copy) -> None:
+        """A copy is given up; its share goes to the others. Nothing happens if it has ended."""
+        copy.run += 1
+        if copy in self._latent:
+            self._latent.remove(copy)
+        elif copy in self._active:
+            self._advance()
+            self._active.remove(copy)
+            self._plan()
 
     def fail(self) -> None:
         """All copies under way are lost; each begins again at the repair."""
@@ -119,13 +147,15 @@ class FairLink:
         self._plan_number += 1
         if not self._active:
             return
-        now = self.clock.now
-        given = fair([*(copy.need for copy in self._active), *self.beside])
+        now, first = self.clock.now, INFINITY
+        given = fair([copy.need for copy in self._active])
         for copy, share in zip(self._active, given):
-            copy.rate = share / copy.need
-            exact = copy.rate == 1.0 and not copy.slowed
-            copy.end = copy.start + copy.seconds if exact else now + max(copy.left, 0.0) / copy.rate
-        first = min(copy.end for copy in self._active)
+            rate = copy.rate = share / copy.need
+            left = copy.left if copy.left > 0.0 else 0.0
+            end = copy.alone if rate == 1.0 and not copy.slowed else now + left / rate
+            copy.end = end
+            if end < first:
+                first = end
         key = (TRANSFER, self.number, 0)
         self.clock.schedule_at(max(first, now), key, self._through, self._plan_number)
 

@@ -94,7 +94,7 @@ def work_of(streamed: Streamed, group: int, bandwidth: float) -> StepWork:
 def _read(streamed: Streamed, visit: Visit) -> Carried:
     assert streamed.storage is not None
     layer, link = streamed.layers[visit.layer], streamed.storage
-    return _carried(float(visit.load_s[0][0]), layer.copies * link.latency_s, layer.weight_bytes, link.bandwidth)
+    return carried(float(visit.load_s[0][0]), layer.copies * link.latency_s, layer.weight_bytes, link.bandwidth)
 
 
 def _near(streamed: Streamed, visit: Visit, spills: set[int], group: int, bandwidth: float) -> Carried:
@@ -102,18 +102,18 @@ def _near(streamed: Streamed, visit: Visit, spills: set[int], group: int, bandwi
     fetches = visit.backward and visit.layer in spills
     size = layer.weight_bytes + (group * layer.activation_bytes if fetches else 0.0)
     latency = (layer.copies + fetches) * link.latency_s
-    return _carried(float(visit.load_s[-1][0]), latency, size, bandwidth)
+    return carried(float(visit.load_s[-1][0]), latency, size, bandwidth)
 
 
 def _back(streamed: Streamed, visit: Visit, spills: set[int], group: int, bandwidth: float) -> Carried:
     layer, link = streamed.layers[visit.layer], streamed.link
     assert visit.return_s is not None
     size = layer.gradient_bytes if visit.backward else group * layer.activation_bytes
-    return _carried(float(visit.return_s[0]), link.latency_s, size, bandwidth)
+    return carried(float(visit.return_s[0]), link.latency_s, size, bandwidth)
 
 
-def _carried(seconds: float, latency: float, size: float, bandwidth: float) -> Carried:
-    """On the link for all but the latency, in which it moves its bytes."""
+def carried(seconds: float, latency: float, size: float, bandwidth: float) -> Carried:
+    """A copy that takes a link of ``bandwidth`` [B/s] for all but its latency, in which it moves its ``size`` [B]."""
     moving = seconds - latency
     return Carried(seconds, latency, size, min(size / bandwidth / moving, 1.0) if moving > 0.0 else 1.0)
 

@@ -41,8 +41,10 @@ class ExitSource:
     layers: int
     router: Router | None = None
 
-    def fires(self, active: Sequence[int]) -> Bools:
+    def fires(self, active: Sequence[int], rule: Mapping[str, object] | None = None) -> Bools:
         """Whether the ramp after each layer answers each row, shape (rows, layers), where the ramps ``active`` run.
+
+        ``rule``: one in place of the model's own, for exits that rows decide.
 
         ``active`` are layers from 1; the last column, the model's end, always answers. A routed request leaves at the
         ramp that was chosen for it, sure or not; where that one does not run, at the next one that does.
@@ -54,8 +56,9 @@ class ExitSource:
         if isinstance(self.table, ProfileTable):
             found = self.table.fires
         else:
-            assert self.rule is not None
-            found = fires(self.table, self.rule, columns)
+            chosen = self.rule if rule is None else rule
+            assert chosen is not None
+            found = fires(self.table, chosen, columns)
         for column, layer in zip(columns, active):
             fired[:, layer - 1] = found[:, column]
         fired[:, -1] = True

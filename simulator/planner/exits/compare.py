@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.cluster import simulate
 from simulator.cluster.lower.layers import placed
@@ -15,6 +15,9 @@ from simulator.planner.exits.notes import notes
 from simulator.planner.split import ModePlan, Recommendation, best_whole, recommend
 from simulator.results.units import below, stated
 from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Json = dict[str, Any]
 Progress = Callable[[float], None]
@@ -91,6 +94,18 @@ class ExitComparison:
             "every_ramp": None if naive is None else _short(naive),
             "notes": list(self.notes),
         }
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per mode."""
+        from simulator.results.shown_table import frame_of
+
+        return frame_of({**mode.to_dict(), "recommended": mode is self.recommended} for mode in self.modes)
+
+    def _repr_html_(self) -> str:
+        from simulator.planner.shown import exits_html
+
+        return exits_html(self.to_dict())
 
 
 def _short(plan: ModePlan) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -81,13 +82,14 @@ class Space:
     """Every shape of one service that accuracy, memory and the deadline of a full batch allow, as arrays.
 
     Arrays are (shapes, most groups), padded with pool -1: ``work_s`` replica-seconds that one arriving request asks of
-    a group (busy x survival / batch), ``devices`` per replica, ``price`` per replica and hour, ``load_s``, and ``key``,
-    the number of the group's key. ``served``: the share of the arrivals that has to be served in time at least, the
-    attainment. Shapes beyond one that no rate would ever prefer may be left out.
+    a group (busy x survival / batch; never more than any fill needs, and less where ``1 - served`` of the arrivals may
+    be lost: they may be those that need it), ``devices`` per replica, ``price`` per replica and hour, ``load_s``, and
+    ``key``, the number of the group's key. ``served``: the share of the arrivals that has to be served in time at
+    least, the attainment. Shapes beyond one that no rate would ever prefer may be left out.
     """
 
     service: str
-    shapes: tuple[Shape, ...]
+    shapes: Sequence[Shape]
     served: float
     pool: Ints
     devices: Ints
@@ -97,6 +99,16 @@ class Space:
     key: Ints
     left_out: tuple[Any, ...] = field(default=())
     """Alternatives that never came into question, with the reason (see ``certificate``)."""
+    notes: tuple[str, ...] = ()
+    """What the planner's section allows and was not looked at; empty where the shapes are all that matter."""
+    rest: tuple[float, float] = (inf, inf)
+    """What any shape that was not looked at costs at least: per request and second of work [price per hour x s], and
+    per hour with one replica in every group; infinite where there is none, 0 where nothing is known of it."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that the planner's section allows was looked at."""
+        return not self.notes
 
     @classmethod
     def of(
@@ -126,6 +138,12 @@ class Space:
         """(shapes, groups): replicas without which a stable queue could not serve ``rate`` [1/s]; 0 where padded."""
         need = np.ceil(self.work_s * rate * self.served * (1 - ROUNDING))
         return np.where(self.pool >= 0, np.maximum(need, 1.0), 0.0).astype(np.int64)
+
+    def rest_price(self, rate: float) -> float:
+        """What carrying ``rate`` [1/s] costs per hour at least with any shape that was not looked at."""
+        if self.rest[0] == inf:
+            return inf
+        return max(self.rest[0] * rate * self.served * (1 - ROUNDING), self.rest[1])
 
     def price_per_hour(self, shape: int, replicas: Sequence[int]) -> float:
         """Price of a shape with so many replicas by group."""
@@ -184,6 +202,8 @@ class PlannedLoad:
     rates: dict[str, Floats]
     samples: dict[str, Floats] = field(default_factory=dict)
     forecast: PlannedForecast | None = None
+    own: frozenset[str] = frozenset()
+    """Services whose load is the scenario's own: what is verified is then that load itself, not its rates by window."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.costs.pipeline import SCHEDULES, Shape
 from simulator.errors import Problem, ScenarioError
 from simulator.planner.pipeline.case import PipelineCase, schedules_of
 from simulator.planner.pipeline.rows import Candidate, Row, try_out
 from simulator.scenario.base import unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Json = dict[str, Any]
 Progress = Callable[[float], object]
@@ -33,6 +36,18 @@ class Comparison:
     def to_dict(self) -> Json:
         """As JSON values: ``{"rows": [...], "best": {...}, ...}``."""
         return {**head_of(self.case), "rows": [row.to_dict() for row in self.rows], **end_of(self.best, self.notes)}
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per schedule."""
+        from simulator.results.shown_table import frame_of
+
+        return frame_of({**row.to_dict(), "best": row is self.best} for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        from simulator.planner.shown import pipelines_html
+
+        return pipelines_html(self.to_dict())
 
 
 def head_of(case: PipelineCase) -> Json:

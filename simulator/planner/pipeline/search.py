@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.costs.pipeline import SCHEDULES
 from simulator.planner.pipeline.bounds import least_iteration_s
@@ -13,6 +13,9 @@ from simulator.planner.pipeline.case import PipelineCase
 from simulator.planner.pipeline.compare import best_of, end_of, head_of, least_memory, notes_of
 from simulator.planner.pipeline.rows import ROUNDING, TOO_BIG, Built, Candidate, Row, build, limits, row_of, try_out
 from simulator.planner.pipeline.space import candidates, neighbours, within_memory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Json = dict[str, Any]
 Progress = Callable[[float], object]
@@ -82,6 +85,18 @@ class Found:
             "rows": [row.to_dict() for row in self.rows],
             **end_of(self.best, self.notes),
         }
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per candidate, in the order in which they were tried."""
+        from simulator.results.shown_table import frame_of
+
+        return frame_of({**row.to_dict(), "best": row is self.best} for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        from simulator.planner.shown import pipelines_html
+
+        return pipelines_html(self.to_dict())
 
 
 def _memory(row: Row) -> float:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from simulator.workload.forecast.conformal import Correction
 from simulator.workload.forecast.levels import HIGHEST, LOWEST, at_scores
 from simulator.workload.forecast.reading import wrong
 from simulator.workload.process import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_SAMPLES = 1_000_000
 
@@ -110,13 +113,26 @@ class Forecast:
             writer.writerow([f"{start:.15g}", *row])
         return out.getvalue()
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("t_s", *map(named, self.quantiles)))
-        rows = "".join(
-            f"<tr><td>{start:g}</td>" + "".join(f"<td>{value:,.6g}</td>" for value in row) + "</tr>"
-            for start, row in zip(self.times_s, self.values)
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per bin: ``t_s`` and one column per quantile, such as ``q0.95``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"t_s": self.times_s} | {named(level): self.values[:, place] for place, level in enumerate(self.quantiles)}
         )
-        return f"<table><tr>{head}</tr>{rows}</table>"
+
+    def _repr_html_(self) -> str:
+        from simulator.results.html import html_page
+        from simulator.results.shown_table import Column, block_of
+
+        columns = [Column(named(level), named(level), "plain") for level in self.quantiles]
+        rows = [
+            {"bin": f"{start:g} s", **dict(zip(map(named, self.quantiles), row))}
+            for start, row in zip(self.times_s.tolist(), self.values.tolist())
+        ]
+        lead = f"{self.series}, {self.column}: {len(rows)} bins of {self.step_s:g} s"
+        return html_page(lead, [block_of("", [Column("from", "bin", "text"), *columns], rows)], self.notes)
 
 
 def named(level: float) -> str:

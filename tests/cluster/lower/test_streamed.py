@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simulator.cluster import loads, simulate
 from simulator.cluster.lower import lower
-from simulator.cluster.lower.streamed import demands, waits_for_first, with_loads
+from simulator.cluster.lower.streamed import demands, ends_with_loads, waits_for_first, with_loads
 from simulator.costs.streaming import Layer, Link, Streamed, run, step_seconds
 from simulator.errors import ScenarioError
 from tests.cluster.lower.made import lowered, node, phase, service
@@ -46,10 +46,12 @@ def test_steps_add_up_to_the_step_of_the_cost_model(layers: list[tuple[float, fl
     batches = np.arange(5.0)
     link = Link(1.5, 0.01)
     seconds = np.array([work * batches for _, work in layers])
-    found = with_loads(seconds, [0] * len(layers), [size for size, _ in layers], slots, link)
+    elapsed = ends_with_loads(seconds, [0] * len(layers), [size for size, _ in layers], slots, link)
+    found = with_loads(elapsed)
     model = Streamed(tuple(Layer(size, work) for size, work in layers), link, slots=slots)
     np.testing.assert_allclose(found.sum(axis=0)[1:], step_seconds(model, batches[1:]), rtol=1e-12)
     ends = run(model.visits(batches[1:]), slots).compute_end
+    np.testing.assert_array_equal(elapsed[:, 1:], ends)
     np.testing.assert_allclose(np.cumsum(found[:, 1:], axis=0), ends, rtol=1e-12)
     assert not found[:, 0].any(), "nobody takes no time"
     assert (found[:, 1:] >= seconds[:, 1:] - 1e-12).all()
@@ -200,20 +202,13 @@ def test_more_than_the_link_has_is_told() -> None:
     assert not warned(1.0)
     assert not warned(1000.0), "one replica cannot overdraw it"
     assert warned(0.1, 20) == [
-        "streamed portions ask up to 265% of the parameter server's link at once; their times are those of batches "
-        "that have it to themselves"
+        "streamed portions ask up to 265% of the parameter server's link at once: batches that load together share it "
+        "and take longer than alone"
     ]
     (text,) = warned(1000.0, 20)
     assert text.startswith("streamed portions ask 265% of the parameter server's link even with full batches")
     own = {"parameter_server": {**SERVER["parameter_server"], "shared": False}}
     assert not warned(1000.0, 20, cluster=own)
-
-
-def test_failures_that_services_do_not_notice_are_told() -> None:
-    failing = {"parameter_server": {**SERVER["parameter_server"], "faults": {"mtbf": "1h", "mttr": "1min"}}}
-    (text,) = warned(1.0, cluster=failing)
-    assert text.startswith("streamed portions do not notice when the parameter server fails")
-    assert not lowered(made([portion("1-3")], cluster=failing)).warnings
 
 
 def test_only_requests_that_get_there_count() -> None:

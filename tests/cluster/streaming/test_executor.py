@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simulator.cluster.clock import Clock
 from simulator.cluster.streaming.executor import COMPUTE, LOAD, READ, RETURN, UPDATE, Device, Executor, Links, drive
-from simulator.cluster.streaming.sharing import FairLink
+from simulator.cluster.streaming.sharing import Copy, FairLink
 from simulator.cluster.streaming.work import work_of
 from simulator.costs.streaming import Layer, Link, Server, Streamed, moved_bytes, run, step_seconds
 from tests.cluster.streaming.made import execute, streamed, timeline_of
@@ -158,10 +158,11 @@ def test_an_update_under_way_begins_again() -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 def test_devices_of_a_training_begin_every_step_together(training: bool) -> None:
-    """One of two devices has half a link, which its services take: the other waits for it only in training."""
+    """One of two devices has half a link, as it has an endless copy beside: the other waits for it only in training."""
     model = Streamed((Layer(2.0, 0.5, 0.5, gradient_bytes=1.0),), Link(1.0), training=training)
     clock = Clock()
-    own = [Links(*(FairLink(clock, 4 * d + i, (0.5,) if d and i == 1 else ()) for i in range(4))) for d in range(2)]
+    own = [Links(*(FairLink(clock, 4 * device + i) for i in range(4))) for device in range(2)]
+    own[1].near.send(Copy(1e6, 0.0, 1.0, (9,), lambda copy, now: None))
     executor = Executor(clock, work_of(model, 1, 1.0), own, 2, together=training)
     executor.begin()
     drive(clock, [executor])

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from simulator.cluster import loads, simulate
+from simulator.cluster.clock import Clock
 from simulator.cluster.lower.hardware import pools_of
-from simulator.cluster.streaming.run import prepare, start
+from simulator.cluster.streaming.run import prepare
+from simulator.cluster.streaming.server import AtServer
 from simulator.cluster.streaming.setup import setup_of
 from simulator.costs.streaming import device_bytes, step, step_seconds
 from simulator.errors import ScenarioError
@@ -198,24 +200,52 @@ def test_streams_side_by_side_share_the_link() -> None:
     assert found["pools"]["edge"]["used"] == 2
 
 
-def test_services_take_their_part_of_the_link() -> None:
-    """A streamed portion that is busy half of the time leaves the stream half of the link, and is told so if not."""
+def test_services_and_streams_share_the_link() -> None:
+    """A service that loads all the time leaves the stream half of the link, and gets half; one without load leaves all.
+
+    Both loads and little else: 800 MB a pass over 1 GB/s, 1.6 s with half of it.
+    """
     light = BLOCK | {"time": {"per_item": "1us"}}
-    stream = {"mode": "inference", "group": 1, "steps": 2}
-    service = {
+    stream = {"mode": "inference", "group": 1, "steps": 20}
+    service: Node = {
         "model": "m",
-        "workload": {"process": "poisson", "rate": "5/s"},
+        "workload": {"process": "poisson", "rate": "50/s"},
         "deployment": {"portions": [portion("1-8", pool="edge", batch=8, weights="streamed")]},
     }
     alone = figures_of(tree(stream, {"latency": 0}, layers=[light]))
     node = tree(stream, {"latency": 0}, layers=[light], services={"web": service})
+    node["run"]["drain"] = "40s"
     found = result_of(node)
-    mean = 5 / 8 * 0.8  # batches of eight a second, 800 MB each
-    assert found.to_dict()["streams"]["s"]["step"] == pytest.approx(alone["step"] / (1 - mean), rel=1e-3)
-    assert not [text for text in found.to_dict()["warnings"] if "parameter server" in text]
-    service["workload"]["rate"] = "50/s"
-    service["deployment"]["portions"][0]["replicas"] = 2
-    assert any("200% of the parameter server's link" in text for text in result_of(node).to_dict()["warnings"])
+    told = found.to_dict()
+    assert "share the parameter server's link" in told["engine_reason"]
+    assert told["streams"]["s"]["step"] == pytest.approx(2 * alone["step"], rel=0.02)
+    batches = found.batches
+    shared = batches[batches["end_s"] < told["streams"]["s"]["elapsed"]]
+    assert (shared["end_s"] - shared["start_s"]).median() == pytest.approx(1.6, rel=1e-2)
+    assert told["services"]["web"]["latency"]["mean"] > 1.6
+    service["workload"]["rate"] = "0.000001/s"
+    idle = result_of(node).to_dict()
+    assert idle["streams"]["s"]["step"] == alone["step"]
+
+
+def test_streams_go_on_when_the_services_are_over() -> None:
+    """A run of 10 s, 1 s of drain, and a stream of 40 s: it has the link to itself from then on."""
+    stream = {"mode": "inference", "group": 1, "steps": 50}
+    light = BLOCK | {"time": {"per_item": "1us"}}
+    service: Node = {
+        "model": "m",
+        "workload": {"process": "poisson", "rate": "100/s"},
+        "deployment": {"portions": [portion("1-8", pool="edge", batch=8, weights="streamed")]},
+    }
+    node = tree(stream, {"latency": 0}, layers=[light], services={"web": service})
+    node["run"]["drain"] = "1s"
+    result = result_of(node)
+    ends = result.jobs["streams"].runs[0]["s"].timeline.query("kind == 'compute'").groupby("step")["end_s"].max()
+    steps = np.diff(ends.to_numpy())
+    over = ends.to_numpy()[:-1] >= 11.0  # batches that were cut off take their loads along
+    assert steps[over].tolist() == pytest.approx([0.8] * int(over.sum()), rel=1e-4)
+    assert over.sum() > 30
+    assert steps[:5].tolist() == pytest.approx([1.6] * 5, rel=2e-2)
 
 
 def test_failures_are_counted_and_cost_time() -> None:
@@ -230,9 +260,44 @@ def test_failures_are_counted_and_cost_time() -> None:
     assert figures_of(node) == found, "the same seed, the same failures"
 
 
+def test_a_run_of_services_does_not_wait_for_streams() -> None:
+    """The last request comes before 10 s; a stream of 80 s goes on, and adds nothing to what devices cost."""
+    service: Node = {
+        "model": "m",
+        "workload": {"process": "poisson", "rate": "0.2/s"},
+        "deployment": {"portions": [portion("1-8", pool="edge", batch=8, weights="streamed")]},
+    }
+    stream = {"mode": "inference", "group": 1, "steps": 100}
+    node = tree(stream, layers=[BLOCK | {"time": {"per_item": "1us"}}], services={"web": service})
+    result = result_of(node)
+    (run,) = result.runs
+    assert run.end_s < 12.0
+    assert result.to_dict()["streams"]["s"]["elapsed"] > 80.0
+
+
+def test_auto_repeats_until_the_time_of_a_step_is_known() -> None:
+    """Three replications where nothing is random; more where the server fails, until half of the interval is 5 %."""
+    calm = tree({"group": 2, "steps": 5})
+    failing = tree({"group": 2, "steps": 5}, {"faults": {"mtbf": "10s", "mttr": "1s"}})
+    for node in (calm, failing):
+        node["run"]["replications"] = "auto"
+    found = result_of(failing).to_dict()
+    count, step = found["replications"], found["streams"]["s"]
+    assert result_of(calm).to_dict()["replications"] == 3
+    assert 3 < count < 64
+    low, high = step["ci95"]["step"]
+    assert (high - low) / 2 <= 0.05 * step["step"]
+    failing["run"]["target"] = {"max_replications": count - 1}
+    short = result_of(failing).to_dict()
+    low, high = short["streams"]["s"]["ci95"]["step"]
+    assert short["replications"] == count - 1
+    assert (high - low) / 2 > 0.05 * short["streams"]["s"]["step"]
+    assert any("the time of an iteration or step is not known to 0.05" in text for text in short["warnings"])
+
+
 def test_every_link_of_a_device_fails_with_the_server() -> None:
     scenario = loads(json.dumps(tree({"group": 2, "devices": 2, "storage": {"bandwidth": "1GB/s"}})))
-    running = start({"s": setup_of(scenario, "s", pools_of(scenario), 2)})
+    running = AtServer(Clock(), {"s": setup_of(scenario, "s", pools_of(scenario), 2)})
     used = {
         link
         for device in running.executors["s"].devices

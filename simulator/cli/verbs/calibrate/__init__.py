@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from simulator.cli.examples import epilog
 from simulator.cli.verbs.calibrate import fit, measure, precision, ramps
 
 app = typer.Typer(
@@ -13,7 +14,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (fit, measure, precision, ramps):
-    app.command(verb.__name__.rpartition(".")[2])(verb.command)
+    name = verb.__name__.rpartition(".")[2]
+    app.command(name, epilog=epilog(f"calibrate {name}"))(verb.command)
 
 
 @app.callback()

@@ -1,0 +1,215 @@
+"""The load that is expected in every window, and the capacity that is provided for it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from simulator.cluster.lower.capacity import capacities, rate_between
+from simulator.cluster.lowered import Deployment, Service
+from simulator.errors import ScenarioError
+from simulator.reporting.report.case import Case, Json, Part
+from simulator.reporting.report.content import Block, Cell, Picture, Table, note
+from simulator.reporting.report.pictures.lines import Steps, load_picture
+from simulator.reporting.report.pointers import shown
+from simulator.results.units import stated
+from simulator.scenario.planning import LoadHistory
+from simulator.scenario.workload import Closed
+
+MOST_ROWS = 48
+"""Windows that are listed."""
+PARTS = 24
+"""Equal parts in which the load of a run with one deployment is shown."""
+BANDS = (0.05, 0.25, 0.5, 0.75, 0.95)
+LONGEST_BIN_S = 3600.0
+"""Longest bin of a forecast that is shown [s]."""
+
+
+def _numbers(case: Case) -> Json | None:
+    services = {service.info.name: _windows(case, service) for service in case.lowered.services}
+    if not services:
+        return None
+    forecast, told = _forecast(case)
+    return {"services": services, "forecast": forecast, "notes": told}
+
+
+def _windows(case: Case, service: Service) -> list[Json]:
+    """Load, capacity, devices and cost per hour in every window of a service."""
+    found = []
+    for start, end, deployment in _spans(case, service):
+        carried = min(one.rate for one in capacities(service, deployment, case.lowered.overlap))
+        held = _held(service, deployment)
+        load = None
+        if not isinstance(service.workload, Closed):
+            load = rate_between(case.scenario, service, start, end)
+        found.append(
+            {
+                "start": start,
+                "end": end,
+                "load": load,
+                "planned": _planned(case, service.info.name, start),
+                "capacity": carried if carried < float("inf") else None,
+                "devices": sum(held.values()),
+                "cost_per_hour": sum(count * case.lowered.pools[pool].price_per_hour for pool, count in held.items()),
+                "predicted": _predicted(case, service.info.name, start),
+            }
+        )
+    return found
+
+
+def _spans(case: Case, service: Service) -> list[tuple[float, float, Deployment]]:
+    """Windows that the run reaches; one deployment that stands is shown in equal parts where its load varies."""
+    duration = case.lowered.duration_s
+    reached = [one for one in service.deployments if one.from_s < duration]
+    starts = [one.from_s for one in reached]
+    still = service.workload.process not in ("trace", "rates") and not getattr(service.workload, "shape", ())
+    if still or len(reached) > 1:
+        return list(zip(starts, [*starts[1:], duration], reached))
+    edges = [duration * part / PARTS for part in range(PARTS + 1)]
+    return [(low, high, reached[0]) for low, high in pairwise(edges)]
+
+
+def _held(service: Service, deployment: Deployment) -> dict[int, int]:
+    """Devices by pool."""
+    held: dict[int, int] = {}
+    for index, counts in zip(deployment.stations, deployment.replicas):
+        for kind, count in zip(service.stations[index].kinds, counts):
+            held[kind.pool] = held.get(kind.pool, 0) + count * kind.devices
+    return held
+
+
+def _planned(case: Case, name: str, start: float) -> float | None:
+    if case.plan is None:
+        return None
+    window = [one for one in case.plan.windows if one.start <= start]
+    return window[-1].rate.get(name) if window else None
+
+
+def _predicted(case: Case, name: str, start: float) -> Json | None:
+    if case.plan is None:
+        return None
+    window = [one for one in case.plan.windows if one.start <= start]
+    found = window[-1].predicted.get(name) if window else None
+    return None if found is None else found.model_dump()
+
+
+def _forecast(case: Case) -> tuple[Json, list[str]]:
+    """Quantiles of the load by service and bin, as rates, from the history that the planner forecasts; notes beside."""
+    planner, names = case.scenario.planner, list(case.scenario.services)
+    found: Json = {}
+    for name in names:
+        history = None if planner is None else planner.history_of(name, names)
+        if planner is None or history is None:
+            continue
+        try:
+            found[name] = _rates(case, history, planner.quantile)
+        except ScenarioError as error:
+            return {}, [f"The forecast of {name} cannot be shown: {error.problems[0].message}."]
+    if found:
+        return found, []
+    what = "the scenario states" if case.plan is None or case.plan.forecast is None else "the plan was sized for"
+    return {}, [f"The load is the one that {what}: the scenario names no load history to forecast quantiles from."]
+
+
+def _rates(case: Case, history: LoadHistory, quantile: float) -> Json:
+    from simulator.workload.forecast import forecast
+
+    window = None if case.plan is None else case.plan.windows[0]
+    length = LONGEST_BIN_S if window is None else min(window.end - window.start, LONGEST_BIN_S)
+    end = case.scenario.run.duration
+    length = length if end % length == 0.0 else end
+    levels = sorted({*BANDS, quantile})
+    made = forecast(
+        case.scenario.source.file(history.series),
+        column=history.column,
+        interval=history.interval,
+        at=history.at,
+        to=length,
+        horizon=end,
+        quantiles=levels,
+    )
+    rates = {f"{level:g}": (made.quantile(level) * history.scale / made.step_s).tolist() for level in levels}
+    return {"series": history.series, "quantile": quantile, "step": length, "rates": rates}
+
+
+def _blocks(case: Case) -> list[Block]:
+    numbers = case.numbers("load")
+    assert numbers is not None
+    blocks: list[Block] = []
+    for place, (name, windows) in enumerate(numbers["services"].items()):
+        if name in numbers["forecast"]:
+            blocks += _forecast_blocks(f"forecast{place}", name, numbers["forecast"][name])
+        blocks += [*([_picture(place, name, windows)] if len(windows) > 1 else []), _table(case, name, windows)]
+        if len(windows) > MOST_ROWS:
+            blocks.append(
+                note(f"The first {MOST_ROWS} of {len(windows)} windows are listed; the picture has them all.")
+            )
+    blocks += [note(text) for text in numbers["notes"]]
+    blocks.append(
+        note("Capacity: what the slowest portion carries with full batches, an upper bound that no queue reaches.")
+    )
+    return blocks
+
+
+def _forecast_blocks(place: str, name: str, told: Json) -> list[Block]:
+    rates, step = told["rates"], told["step"]
+    edges = [number * step for number in range(len(rates["0.5"]) + 1)]
+    bands = {"5 % to 95 %": (rates["0.05"], rates["0.95"]), "25 % to 75 %": (rates["0.25"], rates["0.75"])}
+    planned = rates[f"{told['quantile']:g}"]
+    low, high = min(rates["0.5"]), max(rates["0.5"])
+    alt = (
+        f"{name}: forecast of {told['series']}: the median goes from {low:.4g} to {high:.4g} "
+        f"per second; the {told['quantile']:.4g} quantile reaches {max(planned):.4g} per second."
+    )
+    steps = Steps(edges, rates["0.5"], planned, bands, f"quantile {told['quantile']:g}", "median")
+    return [Picture(load_picture(steps, place, alt), f"{name}: forecast of the load, with quantiles", alt)]
+
+
+def _picture(place: int, name: str, windows: list[Json]) -> Picture:
+    edges = [*(one["start"] for one in windows), windows[-1]["end"]]
+    load = [one["load"] if one["planned"] is None else one["planned"] for one in windows]
+    known = [value for value in load if value is not None]
+    alt = f"{name}: no rate is known of a closed load."
+    if known:
+        alt = f"{name}: a load of {min(known):.4g} to {max(known):.4g} requests per second in {len(windows)} windows"
+        spare = [c["capacity"] / r for c, r in zip(windows, load) if r and c["capacity"]]
+        alt += f"; capacity is {min(spare):.3g} to {max(spare):.3g} times the load." if spare else "."
+    steps = Steps(edges, load, [one["capacity"] for one in windows], {})
+    return Picture(load_picture(steps, f"load{place}", alt), f"{name}: load and capacity by window", alt)
+
+
+def _table(case: Case, name: str, windows: list[Json]) -> Table:
+    planned = any(one["planned"] is not None for one in windows)
+    header = ("window", "load", *(("planned for",) if planned else ()), "capacity", "devices", "cost per hour")
+    predicted = any(one["predicted"] for one in windows)
+    header += ("attainment, predicted",) if predicted else ()
+    rows: list[tuple[Cell, ...]] = []
+    for number, one in enumerate(windows[:MOST_ROWS]):
+        here = ("load", "services", name, number)
+        cells: list[Cell] = [shown(case.tree, "rate", *here, "load")]
+        cells += [shown(case.tree, "rate", *here, "planned")] if planned else []
+        cells += [
+            shown(case.tree, "rate", *here, "capacity"),
+            shown(case.tree, "plain", *here, "devices"),
+            shown(case.tree, "plain", *here, "cost_per_hour"),
+        ]
+        if predicted:
+            told = one["predicted"] or {}
+            known = told.get("attainment") is not None
+            cells.append(shown(case.tree, "share", *here, "predicted", "attainment") if known else "-")
+        rows.append((f"{_clock(one['start'])} – {_clock(one['end'])}", *cells))
+    return Table(f"{name}: windows", header, tuple(rows))
+
+
+def _clock(at_s: float) -> str:
+    """An instant of the run.
+
+    >>> _clock(0.0), _clock(90.0), _clock(5400.0)
+    ('0 s', '90 s', '1:30 h')
+    """
+    if at_s < 600.0 or at_s % 60.0:
+        return stated(at_s, "seconds") if at_s < 1.0 and at_s else f"{at_s:.6g} s"
+    minutes = round(at_s / 60.0)
+    return f"{minutes // 60}:{minutes % 60:02} h"
+
+
+PART = Part("load", "Load and capacity", _numbers, _blocks)
