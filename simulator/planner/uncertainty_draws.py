@@ -33,7 +33,7 @@ def spread_of(error: float) -> float:
     law, so that it does not matter whether an error was told of the prediction or of the measurement.
 
     >>> round(spread_of(0.1), 4), spread_of(0.0)
-    (0.1253, 0.0)
+    (0.1247, 0.0)
     """
     if error <= 0.0:
         return 0.0

@@ -251,9 +251,10 @@ class TestErrors:
 
 class TestValidate:
     def test_reports_every_file(self, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-        def load(path: Path, **named: Any) -> None:
+        def load(path: Path, **named: Any) -> SimpleNamespace:
             if path.name == "bad.yaml":
                 raise ScenarioError([Problem("is bad", file="bad.yaml", line=1), Problem("is worse", file="bad.yaml")])
+            return SimpleNamespace(undeployed=())
 
         monkeypatch.setattr(simulator, "load", load)
         monkeypatch.setattr("simulator.cluster.check", lambda scenario: None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simulator.cluster.engines import EngineName, choose
 from simulator.cluster.evaluate import Candidate, Evaluation, evaluate
@@ -15,7 +14,6 @@ from simulator.planner.saturate import KEPT_UP
 from simulator.scenario import Scenario
 from simulator.scenario.service import Service
 from simulator.scenario.workload import Poisson, Trace
-from simulator.workload import scaled
 
 MOST: dict[EngineName, float] = {"compiled": 120_000.0, "simpy": 15_000.0}
 """Requests of one what-if run, about."""
@@ -74,15 +72,6 @@ def bench_of(scenario: Scenario, share: float = 1.0) -> Bench | None:
         return Bench(whole, lower(whole), "")
     short, note = _shortened(alone, lowered, most / expected)
     return Bench(short, lower(short), note)
-
-
-def louder(lowered: Lowered, factor: float, names: Collection[str] | None = None) -> Lowered:
-    """The cluster with the load of services (all, unless some are named) multiplied."""
-    services = (
-        replace(one, workload=scaled(one.workload, factor)) if names is None or one.info.name in names else one
-        for one in lowered.services
-    )
-    return replace(lowered, services=tuple(services))
 
 
 def _all(scenario: Scenario) -> list[tuple[str, Service]]:

@@ -14,7 +14,7 @@ from simulator.scenario.planfile import Plan
 
 Progress = Callable[[float], None]
 DRAWS = 12
-"""Draws of the costs' error: enough for the ends of a band, for they are spread evenly; a report is not to take long."""
+"""Draws of the costs' error: enough for the ends of a band, as they are spread evenly."""
 
 
 def make_report(

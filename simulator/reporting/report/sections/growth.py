@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from simulator.errors import ScenarioError
 from simulator.planner.saturate import saturate
-from simulator.reporting.report.bench import Bench, louder
+from simulator.reporting.report.bench import Bench
 from simulator.reporting.report.case import Case, Json, Part
+from simulator.reporting.report.changes import louder
 from simulator.reporting.report.content import Block, Cell, Picture, Table, Words, note, plain
 from simulator.reporting.report.pictures.lines import growth_picture
 from simulator.reporting.report.pointers import fold, shown, times, word

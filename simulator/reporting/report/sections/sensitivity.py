@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from simulator.cluster.evaluate import Evaluation
-from simulator.cluster.lowered import Deployment, Kind, Lowered, Phase, Service
-from simulator.reporting.report.bench import Bench, louder
+from simulator.reporting.report.bench import Bench
 from simulator.reporting.report.case import Case, Json, Part
+from simulator.reporting.report.changes import louder, sending, slower, transfers
 from simulator.reporting.report.content import Block, Cell, Picture, Table, note
 from simulator.reporting.report.pictures.bars import change_picture
 from simulator.reporting.report.pointers import shown
@@ -18,8 +19,8 @@ STEP = 0.1
 MOST = 16
 """Inputs that are tried, in the order: loads, devices' speed, transfers, replicas."""
 SHOWN = 10
-Change = Callable[[float], Evaluation]
-"""A factor (or, of replicas, +1 or -1) in, figures out."""
+Pair = Callable[[], tuple[Evaluation, Evaluation]]
+"""Works out what less and what more of an input gives."""
 
 
 def _numbers(case: Case) -> Json | None:
@@ -29,31 +30,38 @@ def _numbers(case: Case) -> Json | None:
     base = bench.try_lowered(bench.lowered)
     if base.error is not None:
         return None
-    inputs = list(_inputs(case, bench))
-    rows = [_row(name, change, found, base) for name, change, found in inputs[:MOST]]
+    inputs = list(_inputs(bench))
+    rows = [_row(name, change, found(), base) for name, change, found in inputs[:MOST]]
     known = sorted((row for row in rows if row is not None), key=lambda row: -row["effect"])
     return {"rows": known, "left_out": max(len(inputs) - MOST, 0)} if known else None
 
 
-def _inputs(case: Case, bench: Bench) -> Iterator[tuple[str, str, tuple[Evaluation, Evaluation]]]:
-    """Name of an input, how it is changed, and what less and more of it gives; worked out as they are asked for."""
+def _inputs(bench: Bench) -> Iterator[tuple[str, str, Pair]]:
+    """Name of an input, how it is changed, and what works out less and more of it."""
     low, high = 1.0 - STEP, 1.0 + STEP
     ten = f"± {100 * STEP:.0f} %"
     for name in bench.scenario.services:
-        yield f"load of {name}", ten, (_loaded(bench, name, low), _loaded(bench, name, high))
-    pools = sorted({kind.pool for service in bench.lowered.services for one in service.stations for kind in one.kinds})
-    for pool in pools:
+        yield f"load of {name}", ten, partial(_both, partial(_loaded, bench, name), low, high)
+    pools = {kind.pool for service in bench.lowered.services for one in service.stations for kind in one.kinds}
+    for pool in sorted(pools):
         name = f"times on {bench.lowered.pools[pool].name}"
-        yield name, ten, (_slower(bench, pool, low), _slower(bench, pool, high))
-    if any(phase.transfer_s.any() for phase in _phases(bench.lowered)):
-        yield "transfers", ten, (_sending(bench, low), _sending(bench, high))
+        yield name, ten, partial(_both, partial(_slower, bench, pool), low, high)
+    if transfers(bench.lowered):
+        yield "transfers", ten, partial(_both, partial(_sending, bench), low, high)
     for name, service in bench.scenario.services.items():
         window = service.timeline[0][1]
         for place, portion in enumerate(window.portions if window.execution == "parallel" else ()):
-            few, more = _replicas(bench, name, place, -1), _replicas(bench, name, place, +1)
-            if few is not None and more is not None:
-                of = f" of {name}" if len(bench.scenario.services) > 1 else ""
-                yield f"replicas {portion.layers}{of}", "± 1", (few, more)
+            of = f" of {name}" if len(bench.scenario.services) > 1 else ""
+            if (portion.replicas or 1) > 1:
+                yield (
+                    f"replicas {portion.layers}{of}",
+                    "± 1",
+                    partial(_both, partial(_replicas, bench, name, place), -1, 1),
+                )
+
+
+def _both(change: Callable[[Any], Evaluation], less: float, more: float) -> tuple[Evaluation, Evaluation]:
+    return change(less), change(more)
 
 
 def _row(name: str, change: str, found: tuple[Evaluation, Evaluation], base: Evaluation) -> Json | None:
@@ -88,12 +96,18 @@ def _loaded(bench: Bench, name: str, factor: float) -> Evaluation:
     return bench.try_lowered(louder(bench.lowered, factor, (name,)))
 
 
-def _replicas(bench: Bench, name: str, place: int, more: int) -> Evaluation | None:
+def _slower(bench: Bench, pool: int, factor: float) -> Evaluation:
+    return bench.try_lowered(slower(bench.lowered, pool, factor))
+
+
+def _sending(bench: Bench, factor: float) -> Evaluation:
+    return bench.try_lowered(sending(bench.lowered, factor))
+
+
+def _replicas(bench: Bench, name: str, place: int, more: int) -> Evaluation:
     service = bench.scenario.services[name]
     window = service.timeline[0][1]
     count = (window.portions[place].replicas or 1) + more
-    if count < 1:
-        return None
     portions = list(window.portions)
     portions[place] = portions[place].model_copy(update={"replicas": count})
     pools = dict(bench.scenario.cluster.pools)
@@ -104,61 +118,6 @@ def _replicas(bench: Bench, name: str, place: int, more: int) -> Evaluation | No
     changed = service.model_copy(update={"deployment": deployed, "deployments": None})
     services = {**bench.scenario.services, name: changed}
     return bench.try_out(bench.scenario.model_copy(update={"services": services, "cluster": cluster}))
-
-
-def _slower(bench: Bench, pool: int, factor: float) -> Evaluation:
-    """Every layer and ramp on a pool takes ``factor`` times as long."""
-
-    def kind(one: Kind) -> Kind:
-        if one.pool != pool:
-            return one
-        return replace(one, phases=tuple(_phase(phase, factor) for phase in one.phases))
-
-    return bench.try_lowered(_changed(bench.lowered, kind))
-
-
-def _phase(phase: Phase, factor: float) -> Phase:
-    return replace(
-        phase,
-        steps_s=phase.steps_s * factor,
-        elapsed_s=phase.elapsed_s * factor,
-        time_s=phase.time_s * factor,
-        floor_s=phase.floor_s * factor,
-    )
-
-
-def _sending(bench: Bench, factor: float) -> Evaluation:
-    """Every transfer over a link of its own takes ``factor`` times as long."""
-
-    def kind(one: Kind) -> Kind:
-        phases = (replace(phase, transfer_s=phase.transfer_s * factor) for phase in one.phases)
-        return replace(one, phases=tuple(phases))
-
-    def window(one: Deployment) -> Deployment:
-        ways = (tuple(replace(way, seconds=way.seconds * factor) for way in kinds) for kinds in one.transfers)
-        return replace(one, transfers=tuple(ways))
-
-    changed = _changed(bench.lowered, kind)
-    services = (replace(one, deployments=tuple(map(window, one.deployments))) for one in changed.services)
-    return bench.try_lowered(replace(changed, services=tuple(services)))
-
-
-def _changed(lowered: Lowered, kind: Callable[[Kind], Kind]) -> Lowered:
-    """The cluster with every kind of replica changed, those of twins too."""
-
-    def service(one: Service) -> Service:
-        stations = tuple(replace(station, kinds=tuple(map(kind, station.kinds))) for station in one.stations)
-        twin = None if one.twin is None else replace(one.twin, service=service(one.twin.service))
-        return replace(one, stations=stations, twin=twin)
-
-    return replace(lowered, services=tuple(map(service, lowered.services)))
-
-
-def _phases(lowered: Lowered) -> Iterator[Phase]:
-    for service in lowered.services:
-        for station in service.stations:
-            for kind in station.kinds:
-                yield from kind.phases
 
 
 def _blocks(case: Case) -> list[Block]:

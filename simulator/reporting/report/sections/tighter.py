@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from simulator.cluster.lowered import Lowered
-from simulator.cluster.lowered import Service as LoweredService
 from simulator.reporting.report.case import Case, Json, Part
+from simulator.reporting.report.changes import tightened
 from simulator.reporting.report.content import Block, Cell, Table, note
 from simulator.reporting.report.pointers import shown, times, word
 from simulator.scenario.service import Service
@@ -20,7 +17,7 @@ def _numbers(case: Case) -> Json | None:
         return None
     rows = []
     for factor in FACTORS:
-        found = bench.try_lowered(_tightened(bench.lowered, factor))
+        found = bench.try_lowered(tightened(bench.lowered, factor))
         services = {
             name: {"attainment": one["attainment"], "goodput": one["goodput"]}
             for name, one in found.metrics["services"].items()
@@ -32,17 +29,6 @@ def _numbers(case: Case) -> Json | None:
 
 def _has_slo(service: Service) -> bool:
     return service.slo is not None or any(one.slo is not None for one in service.classes or ())
-
-
-def _tightened(lowered: Lowered, factor: float) -> Lowered:
-    """The cluster with every latency objective multiplied; what is dropped follows it."""
-
-    def service(one: LoweredService) -> LoweredService:
-        classes = tuple(replace(item, slo_s=item.slo_s * factor) for item in one.info.classes)
-        twin = None if one.twin is None else replace(one.twin, service=service(one.twin.service))
-        return replace(one, info=replace(one.info, classes=classes), twin=twin)
-
-    return replace(lowered, services=tuple(map(service, lowered.services)))
 
 
 def _blocks(case: Case) -> list[Block]:
