@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simulator.planner.optimize.api import Optimized, Progress
 
 PICTURES = (".svg", ".png")
+PROVEN = 1e-6
+"""A gap that is none."""
 
 
 class Files(NamedTuple):
@@ -67,7 +69,7 @@ def shown(bar: Bar | None) -> Callable[[Progress], None] | None:
         if now.bound is not None:
             words.append(f"bound {now.bound:.6g}")
         if now.gap is not None:
-            words.append(f"gap {100 * now.gap:.2g} %")
+            words.append("proved" if now.gap <= PROVEN else f"gap {100 * now.gap:.2g} %")
         if now.evaluations:
             words.append(f"{now.evaluations:,} simulated")
         bar(now.share or 0.0, None if now.share is None else 1.0, ", ".join(words))

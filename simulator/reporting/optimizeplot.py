@@ -25,7 +25,10 @@ _STYLES = (("#0072B2", "o"), ("#009E73", "s"), ("#E69F00", "^"), ("#CC79A7", "D"
 
 @dataclass(frozen=True, eq=False)
 class Front:
-    """Points (n,): latency [s], cost per hour, accuracy (NaN: unknown), exit mode (with the service, of several), and which one was chosen."""
+    """Points (n,): latency [s], cost per hour, accuracy (NaN: unknown), exit mode (of several services with its name).
+
+    ``chosen``: whether it is what the plan deploys.
+    """
 
     latency_s: Floats
     cost_per_hour: Floats

@@ -146,6 +146,12 @@ def test_ledger(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(ledger.read_text().splitlines()) == first["evaluations"] + 1
 
 
+def test_the_plan_is_drawn(file: Path) -> None:
+    picture = file.with_name("plan.svg")
+    assert called(file, "--quiet", "--plot", str(picture)) == 0
+    assert "replicas from" in picture.read_text(encoding="utf-8")
+
+
 def test_pareto(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = file.with_name("front.png")
     assert called(file, "--json", "--quiet", "--pareto", "--plot", str(picture)) == 0
@@ -239,7 +245,7 @@ def test_free_devices_have_no_least_cost(file: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--plot", "a.png"], "goes only with --pareto"),
+        (["--plot", "a.pdf"], "must end in .svg or .png"),
         (["--pareto", "--plot", "a.gif"], "must end in .svg or .png"),
         (["--time-limit", "soon"], "--time-limit"),
         (["--time-limit", "0s"], "greater than 0"),

@@ -52,7 +52,10 @@ def command(
     plot: Annotated[
         Path | None,
         typer.Option(
-            "--plot", metavar="FILE", parser=options.named, help="With --pareto: draw cost against latency: .svg, .png."
+            "--plot",
+            metavar="FILE",
+            parser=options.named,
+            help="Draw load and devices by window (with --pareto: cost against latency): .svg, .png.",
         ),
     ] = None,
     seed: options.Seed = None,
@@ -68,8 +71,6 @@ def command(
     from simulator.planner.optimize.api import optimize
 
     shape, most_s = options.chosen_format(fmt, as_json), seconds(time_limit)
-    if plot is not None and not pareto:
-        raise typer.BadParameter("goes only with --pareto", param_hint="'--plot'")
     check_files(Files(target, plot, ledger), scenario)
     forced = [f"seed={seed}"] * (seed is not None)
     loaded = load(scenario, sets=[*(sets or ()), *forced], variants=variants or ())
@@ -85,18 +86,23 @@ def command(
         )
     try:
         write_plan(found, target, force, quiet)
-        _draw(found, plot, quiet)
+        _draw(found, plot, pareto, quiet)
     finally:  # a full disk does not cost the figures
         output.emit(_rendered(found, shape))
     _finish(found)
 
 
-def _draw(found: Optimized, plot: Path | None, quiet: bool) -> None:
-    if plot is not None:
-        from simulator.reporting.optimizeplot import draw_pareto
+def _draw(found: Optimized, plot: Path | None, pareto: bool, quiet: bool) -> None:
+    from simulator.reporting.optimizeplot import draw_pareto
+    from simulator.reporting.planplot import draw_plan
 
+    if plot is None or (found.plan is None and not pareto):
+        return
+    if pareto:
         draw_pareto(found.to_dict(), plot)
-        output.note(f"wrote {plot}", quiet)
+    elif found.plan is not None:
+        draw_plan(found.plan, plot, found.scenario.name)
+    output.note(f"wrote {plot}", quiet)
 
 
 def _rendered(found: Optimized, shape: Format) -> str:

@@ -51,24 +51,23 @@ def search_and_verify(here: Ready, solver: Solver, crew: Crew, limit: Limit, tel
     them.
     """
     started, refuted = time.monotonic(), tuple[str, ...]()
-    first: Attempt | None = None
-    checked: Verification | None = None
+    tried: list[Outcome] = []
     for number in range(ROUNDS):
-        left = _left(limit, started, number)
-        last = solver.attempt(Limit(max(limit.evaluations - (first.evaluations if first else 0), 1), left), tell)
-        first = first or last
-        if last.choices is None:
-            return Outcome(last, first, None, number, refuted, last.interrupted)
+        spent = tried[-1].last.evaluations if tried else 0
+        allowed = Limit(max(limit.evaluations - spent, 1), _left(limit, started, number))
+        last = solver.attempt(allowed, tell)
+        first = tried[0].first if tried else last
+        if last.choices is None:  # of those that missed, the last was the dearest
+            return tried[-1] if tried else Outcome(last, last, None, 0, interrupted=last.interrupted)
         try:
             checked = _verified(here, last, crew, number, tell)
         except KeyboardInterrupt:
             return Outcome(last, first, None, number + 1, refuted, True)
-        if checked.holds or last.interrupted or not checked.services:
+        tried.append(Outcome(last, first, checked, number + 1, refuted, last.interrupted))
+        if checked.holds or last.interrupted or not checked.services or not solver.miss(last, checked):
             break
         refuted = (*refuted, checked.reason or "")
-        if not solver.miss(last, checked):
-            break
-    return Outcome(last, first, checked, number + 1, refuted, last.interrupted)
+    return tried[-1]
 
 
 def _left(limit: Limit, started: float, number: int) -> float | None:

@@ -38,6 +38,8 @@ class Attempt:
     rejected: Sequence[Rejected] = ()
     reason: str | None = None
     stopped: str | None = None
+    unit: float = 1.0
+    """Factor on the value under which it is told: money per hour."""
 
     @property
     def interrupted(self) -> bool:
@@ -65,12 +67,13 @@ class CostSolver:
 
     def attempt(self, limit: Limit, tell: Tell) -> Attempt:
         """Search on with all that is known."""
-        found = self.search.run(limit, _telling(tell))
+        unit = 1.0 / self.here.hours
+        found = self.search.run(limit, _telling(tell, unit))
         none = found.infeasible
         bounds = Bounds(self.here.any_plan, None if none else found.bound, None if none else found.program_bound)
         return Attempt(
             found.choices, found.cost, bounds, self.here.load, found.evaluations, found.rejected,
-            found.reason, found.interrupted,
+            found.reason, found.interrupted, unit,
         )  # fmt: skip
 
     def miss(self, last: Attempt, checked: Verification) -> bool:
@@ -170,8 +173,8 @@ def share_of(tell: Tell, attempt: Attempt) -> Callable[[float], None] | None:
     """Tells how far a verification is."""
     if tell is None:
         return None
-    value, bound = finite(attempt.value), finite(attempt.bounds.search)
-    apart = gap(max(attempt.value, bound or inf), min(attempt.value, bound or inf)) if bound else None
+    value, bound = finite(attempt.value * attempt.unit), finite((attempt.bounds.search or inf) * attempt.unit)
+    apart = None if value is None or bound is None else gap(max(value, bound), min(value, bound))
 
     def heard(share: float) -> None:
         assert tell is not None
