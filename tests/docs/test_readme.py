@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from simulator.cli.examples import EXAMPLES
+from simulator.reporting.planplot import draw_plan
+from simulator.scenario.planfile import read_plan
 from tests.docs.blocks import ROOT, Block, blocks, commands, run_plan, run_python, updated, workplace
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,4 +69,17 @@ def test_nobody_gets_lost_in_it() -> None:
 
 def test_every_command_of_the_program_is_mentioned() -> None:
     mentioned = set(re.findall(r"\bplan ([a-z]+)", TEXT))
-    assert {"simulate", "saturate", "validate", "schema", "init", "catalogue", "calibrate"} <= mentioned
+    assert {verb.partition(" ")[0] for verb in EXAMPLES} <= mentioned
+
+
+def test_the_picture_is_that_of_the_shipped_plan(tmp_path: Path) -> None:
+    plan = read_plan(ROOT / "scenarios" / "plans" / "plan-day-sentiment.yaml").plan
+    draw_plan(plan, tmp_path / "plan.svg", "plan-day-sentiment")
+    told = [
+        re.findall(r"<dc:description>(.*?)</dc:description>", file.read_text(encoding="utf-8"))
+        for file in (tmp_path / "plan.svg", ROOT / "docs" / "plan-day.svg")
+    ]
+    assert told[0] == told[1] != []
+    saved = plan.certificate
+    assert saved is not None
+    assert saved["proven"] is True

@@ -13,6 +13,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "early-exit-e3": ("scenarios/early-exit-e3.yaml",),
     "bubble-fill": ("scenarios/bubble-fill-second-instance.yaml",),
     "stream-70b-laptop": ("scenarios/stream-70b-laptop.yaml",),
+    "plan-day-sentiment": (
+        "scenarios/plan-day-sentiment.yaml",
+        "--plan",
+        "scenarios/plans/plan-day-sentiment.yaml",
+    ),
 }
 """Words behind ``plan report`` by the name of the file, as they are said in the project's folder. One line each."""
 _DRAWN_BY = re.compile(r'<data value="[^"]*" data-at="/reproduce/matplotlib">([^<]*)</data>')
