@@ -53,16 +53,17 @@ def _streams(scenario: Scenario, pools: Mapping[str, Hardware]) -> dict[str, Str
 def _users(service: Service) -> int:
     """How many replicas of a service, and of its twin, can load from the server, in batches or as they start.
 
-    Replicas are counted anew where windows add some: one that leaves may still be in its last batch.
+    Replicas are counted anew where windows add some: one that leaves may still be in its last batch. An autoscaler may
+    take away those that were there at the start, and start them anew.
     """
-    found = 0
+    found, scaled = 0, service.autoscaled
     for index, station in enumerate(service.stations):
         for number, kind in enumerate(station.kinds):
             first, *later = _joining(service, index, number)
             if any(phase.streamed is not None for phase in kind.phases):
                 found += first + sum(later)
             if any(phase.starting is not None for phase in kind.phases):
-                found += sum(later)
+                found += sum(later) + (first if (index, number) in scaled else 0)
     return found + (_users(service.twin.service) if service.twin is not None else 0)
 
 

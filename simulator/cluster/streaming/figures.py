@@ -44,7 +44,7 @@ def figures_of(setup: StreamSetup, executor: Executor, outages: Sequence[Outage]
         "bound": shared.bound,
         "throughput": devices * setup.written.steps * setup.group * setup.written.microbatch / elapsed,
         "compute": alone.compute_s,
-        "stall": mean - alone.compute_s,
+        "stall": max(mean - alone.compute_s, 0.0),  # their roundings differ
         "bytes_moved": alone.bytes_moved,
         "bytes_loaded": alone.bytes_loaded,
         "bytes_returned": alone.bytes_returned,

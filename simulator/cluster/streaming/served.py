@@ -90,7 +90,6 @@ class LayerPass:
                     self.engine.answer((batch, request))
 
     def _end(self) -> None:
-        self._supply.cancel()  # of a batch that ended before its last layer nobody needs the rest
         self.batch.end = self.engine.clock.now
         self.batch.by_layer = None
         self.engine.recorder.ended(self.batch)

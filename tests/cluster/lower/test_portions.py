@@ -369,11 +369,13 @@ def test_serial_replicas_carry_all_portions(mode: str) -> None:
     assert only.rate == pytest.approx(3 / (0.033 + share * 0.077), rel=0.001)
 
 
-def test_sections_that_are_not_simulated_are_told() -> None:
+def test_what_the_planner_searches_changes_nothing_of_a_run() -> None:
     tree = node([layer(0.01)])
+    bare = simulate(loads(json.dumps(tree))).to_dict()
     tree["planner"] = {"objective": "cost"}
-    warnings = simulate(loads(json.dumps(tree))).to_dict()["warnings"]
-    assert warnings == ["section planner was checked but is not simulated by this version"]
+    planned = simulate(loads(json.dumps(tree))).to_dict()
+    assert planned["warnings"] == []
+    assert planned["services"] == bare["services"]
 
 
 # -- windows -------------------------------------------------------------------------------------------------------

@@ -248,6 +248,15 @@ def test_streams_go_on_when_the_services_are_over() -> None:
     assert steps[:5].tolist() == pytest.approx([1.6] * 5, rel=2e-2)
 
 
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_a_step_without_loads_waits_for_nothing(steps: int) -> None:
+    """To the last bit: sums that are rounded otherwise must not show as less than none."""
+    light = BLOCK | {"weights": 0, "repeat": 4}
+    found = figures_of(tree({"mode": "inference", "group": 2, "steps": steps}, layers=[light]))
+    assert found["step"] == pytest.approx(4 * 2 * 0.01)
+    assert 0.0 <= found["stall"] < 1e-12
+
+
 def test_failures_are_counted_and_cost_time() -> None:
     node = tree({"group": 2, "steps": 20}, {"faults": {"mtbf": "5s", "mttr": "1s"}}, seed=3)
     node["run"]["replications"] = 2

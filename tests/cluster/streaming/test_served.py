@@ -458,6 +458,26 @@ def test_a_replica_that_fails_while_it_starts_loads_on_after_the_repair() -> Non
     assert ends[~aborted][1] == pytest.approx(22.5)
 
 
+def test_a_serial_start_of_which_a_portion_has_nothing_to_load() -> None:
+    """Layers 3-4 come at a fifth of the link, 5 s from 7.05 s on; 1-2 have no weights and wait for nobody."""
+    layers = [layer((0.05, 0.0), repeat=2, weights=0), layer((0.05, 0.0), repeat=2, weights="500MB")]
+    parts = [portion(one, None, batch=1, start_up="streamed") for one in ("1-2", "3-4")]
+    windows = [
+        {"from": at, "execution": "serial", "replicas": count, "portions": parts}
+        for at, count in (("0s", 1), ("9s", 2))
+    ]
+    node = tree({"s": {"model": "m", "workload": poisson(4.5), "deployments": windows}}, layers)
+    node["cluster"]["pools"]["pool"] |= {"load_bandwidth": "500MB/s"}
+    node["models"]["big"] = {"layers": [layer(1e-6, repeat=4, weights="250MB")]}
+    stream = {"model": "big", "pool": "pool", "mode": "inference", "group": 1, "steps": 20, "devices": 4}
+    batches = recorded(node | {"streams": {"t": stream}}).batches
+    mine = batches.replica == 1
+    start, end = batches.start_s[mine], batches.end_s[mine]
+    assert 9.0 < start[0] < 11.0
+    assert end[0] - start[0] == pytest.approx(0.1)
+    assert end[1] == pytest.approx(7.05 + 5.0 + 0.05, abs=1e-3)
+
+
 def test_a_replica_that_goes_while_it_starts_takes_its_loads_along() -> None:
     """It joins at 10 s, leaves at 10.5 s, and its layers would come until 18 s: the stream has the link again."""
     node = joining()
@@ -477,6 +497,50 @@ def test_a_replica_that_goes_while_it_starts_takes_its_loads_along() -> None:
     assert steps[(begins > 4.0) & (ends[1:] < 10.0)].min() == pytest.approx(2.0, rel=1e-3), "half while it loads"
     np.testing.assert_allclose(steps[begins > 10.5], 1.0, rtol=1e-4)
     assert (begins > 10.5).sum() > 10
+
+
+@pytest.mark.parametrize("start_up", ["0s", "5s"])
+def test_nobody_loads_for_services_that_are_over(start_up: str) -> None:
+    """The autoscaler adds replicas at 8 s; the run ends at 10 s, while 12 GB come or before they begin to."""
+    scaled = {"min": 1, "max": 3, "period": "8s", "target": {"queue": 1}}
+    node = tree(
+        {"s": service([portion("1-4", batch=1, start_up="streamed", autoscale=scaled)], 20.0)},
+        [layer((0.1, 0.0), repeat=4, weights="3GB")],
+        run={"duration": "10s", "drain": "0s"},
+    )
+    node["cluster"]["pools"]["pool"] |= {"load_bandwidth": "1GB/s", "start_up": start_up}
+    node["models"]["big"] = {"layers": [layer(1e-6, repeat=4, weights="250MB")]}
+    node["streams"] = {"t": {"model": "big", "pool": "pool", "mode": "inference", "group": 1, "steps": 40}}
+    engine = engine_of(node)
+    record = engine.run()
+    assert (record.replicas.held_s == 8.0).any()
+    frame = engine.streams(record.end_s)["t"].timeline
+    ends = frame[frame["kind"] == "compute"].groupby("step")["end_s"].max().to_numpy()
+    steps, begins = np.diff(ends), ends[:-1]
+    slowed = steps[(begins < 9.9) & (ends[1:] > 8.1)] > 1.05
+    assert slowed.all() if start_up == "0s" else not slowed.any()
+    np.testing.assert_allclose(steps[begins >= 10.0], 1.0, rtol=1e-4)
+    assert (begins >= 10.0).sum() > 20
+
+
+def test_a_batch_that_is_cut_off_loads_until_then() -> None:
+    """The stream has all of the link until the batch starts at a, half until the run ends at 10 s, and all again: its
+    first 8 GB have come when a + (10 - a) / 2 + (t - 10) = 8.
+    """
+    node = tree(
+        {"s": service([portion("1-2", batch=9, weights="streamed", prefetch=1)], 0.3)},
+        [layer(1e-6, repeat=2, weights="8GB")],
+        run={"duration": "10s", "drain": "0s"},
+        seed=4,
+    )
+    node["streams"] = {"t": {"model": "m", "pool": "pool", "mode": "inference", "group": 1, "steps": 1, "prefetch": 1}}
+    engine = engine_of(node)
+    record = engine.run()
+    start = record.batches.start_s[0]
+    assert start < 6.0
+    assert record.requests.arrival_s[-1] < 9.0, "the last that happens before the end is not at the end"
+    frame = engine.streams(record.end_s)["t"].timeline
+    assert frame[frame["kind"] == "load"]["end_s"].min() == pytest.approx(13.0 - start / 2)
 
 
 # -- engines -------------------------------------------------------------------------------------------------------
@@ -505,6 +569,7 @@ def test_auto_takes_the_reference_and_the_compiled_engine_is_refused() -> None:
         ({"stream": True, "resident": True}, "compiled"),
         ({"faults": NEVER}, "simpy"),
         ({"autoscale": True}, "simpy"),
+        ({"twin": True}, "simpy"),
     ],
 )
 def test_events_only_where_something_can_meet(change: Node, engine: str) -> None:
@@ -514,8 +579,19 @@ def test_events_only_where_something_can_meet(change: Node, engine: str) -> None
     node = tree({"s": service([part], 0.1)}, server=server, run={"duration": "10s"})
     if change.get("stream"):
         node["streams"] = {"t": {"model": "m", "pool": "pool", "mode": "inference", "group": 1, "steps": 1}}
+    if change.get("twin"):
+        node["services"]["s"]["twin"] = {"model": "m", "share": 0.5, "deployment": {"portions": [part]}}
     missing = lower(loads(json.dumps(node))).server
     if change.get("autoscale"):
         part["autoscale"] = {"min": 1, "max": 2, "target": 0.5}
         missing = lower(loads(json.dumps(node))).server
     assert (missing is not None) is (engine == "simpy")
+
+
+@pytest.mark.parametrize("scaled", [None, {"min": 1, "max": 3, "target": 0.5}])
+def test_an_autoscaler_may_start_anew_those_that_were_there(scaled: Node | None) -> None:
+    """Three replicas, never more: two of them may be taken away, and start side by side when they are wanted again."""
+    part = portion("1-4", 3, batch=1, start_up="streamed", **({"autoscale": scaled} if scaled else {}))
+    node = tree({"s": service([part], 1.0)})
+    node["cluster"]["pools"]["pool"] |= {"load_bandwidth": "1GB/s"}
+    assert (lower(loads(json.dumps(node))).server is None) is (scaled is None)
