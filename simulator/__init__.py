@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simulator.planner.optimize.api import Optimized, optimize
     from simulator.planner.pipeline.api import PipelineComparison, PipelineSearch, compare_pipelines, search_pipelines
     from simulator.planner.saturate import Saturation, saturate
-    from simulator.planner.stream import Groups, compare_groups
+    from simulator.planner.stream import GroupComparison, compare_groups
     from simulator.planner.sweep import SweepResult, sweep
     from simulator.planner.uncertainty import Uncertainty, uncertainty
     from simulator.results import Result
@@ -39,7 +39,7 @@ __all__ = [
     "Evaluation",
     "ExitComparison",
     "Forecast",
-    "Groups",
+    "GroupComparison",
     "Measurement",
     "Optimized",
     "PipelineComparison",
@@ -91,7 +91,7 @@ _HOMES = {
     "PipelineSearch": "simulator.planner.pipeline.api",
     "compare_pipelines": "simulator.planner.pipeline.api",
     "search_pipelines": "simulator.planner.pipeline.api",
-    "Groups": "simulator.planner.stream",
+    "GroupComparison": "simulator.planner.stream",
     "compare_groups": "simulator.planner.stream",
     "Forecast": "simulator.workload.forecast",
     "forecast": "simulator.workload.forecast",

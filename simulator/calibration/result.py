@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.costs.base import Law, costs_text
 from simulator.files import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,18 @@ class Calibration:
     def write(self, path: str | Path) -> None:
         """Write the costs file, whole or not at all."""
         write_text(Path(path), self.to_yaml())
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per group."""
+        from simulator.results.shown_table import frame_of
+
+        return frame_of(group.to_json() for group in self.groups)
+
+    def _repr_html_(self) -> str:
+        from simulator.calibration.shown import calibration_html
+
+        return calibration_html(self.to_json())
 
 
 def _value(cell: str) -> str | float | int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from simulator.planner.compare.figures import kind_of
 from simulator.results.cohort import Json
 from simulator.results.html import html_page
 from simulator.results.shown import Block
 from simulator.results.shown_table import Column, block_of
 from simulator.results.units import measure, number
 
+PROVEN = 1e-6
+"""Gaps that are none."""
 MOST_REJECTED = 8
 """Rejected alternatives that are listed."""
 SATURATION = (
@@ -21,8 +24,7 @@ SATURATION = (
     Column("bottleneck", "binds", "text"),
 )
 EXITS = (
-    Column("mode", "exit_mode", "text"),
-    Column("execution", "execution", "text"),
+    Column("mode", "mode", "text"),
     Column("ramps", "ramps", "text"),
     Column("replicas", "replicas", "text"),
     Column("capacity", "capacity", "rate"),
@@ -31,7 +33,7 @@ EXITS = (
     Column("attainment", "attainment", "share"),
     Column("p99", "p99", "seconds"),
     Column("accuracy", "accuracy", "share"),
-    Column("cost per million", "cost_per_million", "plain"),
+    Column("per million", "cost_per_million", "plain"),
 )
 GROUPS = (
     Column("group", "group", "plain"),
@@ -78,13 +80,6 @@ TRADED = (
     Column("accuracy", "accuracy", "share"),
     Column("attainment", "attainment", "share"),
 )
-BANDS = (
-    Column("", "name", "text"),
-    Column("figure", "figure", "text"),
-    Column("with costs as told", "told", "plain"),
-    Column("5 %", "low", "plain"),
-    Column("95 %", "high", "plain"),
-)
 
 
 def saturation_html(figures: Json) -> str:
@@ -104,7 +99,13 @@ def exits_html(figures: Json) -> str:
     devices = ", ".join(f"{count} {pool}" for pool, count in figures["devices"].items())
     lead = f"{figures['service']}: {devices}, batch {figures['recommended']['batch']}, {offered}"
     said = [f"* {figures['reason']}", *figures["notes"]]
-    return html_page(lead, [block_of("", EXITS, figures["modes"], figures["recommended"])], said)
+    rows = [{**mode, "mode": _mode(mode)} for mode in figures["modes"]]
+    best = {**figures["recommended"], "mode": _mode(figures["recommended"])}
+    return html_page(lead, [block_of("", EXITS, rows, best)], said)
+
+
+def _mode(row: Json) -> str:
+    return f"{row['exit_mode']} serial" if row["execution"] == "serial" else str(row["exit_mode"])
 
 
 def pipelines_html(figures: Json) -> str:
@@ -190,7 +191,7 @@ def _proof(certificate: Json) -> Iterator[str]:
     for name, text in what.items():
         gap = certificate["gaps"].get(name)
         if gap is not None:
-            yield f"at most {measure(gap, 'share')} from {text}"
+            yield f"{measure(gap, 'share')} from {text}, at most" if gap > PROVEN else f"equal to {text}"
 
 
 def _windows(windows: list[Json]) -> Iterator[Json]:
@@ -202,7 +203,7 @@ def _windows(windows: list[Json]) -> Iterator[Json]:
             found = run[0][2]
             yield {
                 **found,
-                "window": f"{_at(run[0][0])} - {_at(run[-1][1])}",
+                "window": _span(run[0][0], run[-1][1]),
                 "service": name,
                 "rate": max(row["rate"] for *_, row in run),
                 "devices": " + ".join(f"{one['replicas']} {one['pool']}" for one in found["resources"]),
@@ -220,19 +221,24 @@ def _deployed(item: tuple[float, float, Json]) -> list[object]:
     return [row[key] for key in ("resources", "exit_mode", "execution", "splits", "batch", "max_wait", "precision")]
 
 
-def _at(instant_s: float) -> str:
-    """An instant on the clock of the horizon; seconds where it is not a whole minute."""
-    minutes, rest = divmod(instant_s, 60.0)
-    return f"{instant_s:g} s" if rest else f"{int(minutes) // 60:02d}:{int(minutes) % 60:02d}"
+def _span(start_s: float, end_s: float) -> str:
+    """From when to when: on the clock where both are whole minutes, else in seconds.
+
+    >>> _span(0.0, 28800.0), _span(0.0, 0.5)
+    ('00:00 - 08:00', '0 - 0.5 s')
+    """
+    if start_s % 60 or end_s % 60:
+        return f"{start_s:g} - {end_s:g} s"
+    return " - ".join(f"{int(at) // 3600:02d}:{int(at) // 60 % 60:02d}" for at in (start_s, end_s))
 
 
 def uncertainty_html(figures: Json) -> str:
     """Bands of the figures of a simulation."""
     rows = [
-        {**band, "name": name, "figure": figure}
+        [name, figure, *(measure(band[key], kind_of(figure)) for key in ("told", "low", "high"))]
         for section in ("services", "trainings", "streams")
         for name, bands in figures[section].items()
         for figure, band in bands.items()
     ]
     lead = f"{figures['draws']} draws of the calibration error" if rows else "nothing to draw: no fit tells its error"
-    return html_page(lead, [Block("", [], [])] if not rows else [block_of("", BANDS, rows)], figures["exact"])
+    return html_page(lead, [Block("", ["", "figure", "with costs as told", "5 %", "95 %"], rows)], figures["exact"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simulator.cluster.lower.hardware import pools_of
 from simulator.cluster.streaming.setup import StreamSetup, setup_of
@@ -150,6 +150,10 @@ class Groups:
         from simulator.planner.shown import groups_html
 
         return groups_html(self.to_dict())
+
+
+GroupComparison: TypeAlias = Groups
+"""The name of what :func:`compare_groups` returns, where other comparisons are at hand."""
 
 
 def compare_groups(

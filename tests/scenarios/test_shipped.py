@@ -63,6 +63,7 @@ EXPECTED: dict[str, dict[str | None, bool]] = {
         "single-sixteen": True,
     },
     "precision-by-batch": {None: True, "all-int8": False, "all-int4": False, "all-bf16": False},
+    "own-hardware": {None: True, "unbatched": False},
     "pipeline-1f1b": {
         None: True,
         "gpipe": True,

@@ -8,11 +8,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.calibration.measure.rounds import Timing
 from simulator.errors import Problem, ScenarioError
 from simulator.files import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Cell = str | int | float
 
@@ -96,6 +99,18 @@ class Measurement:
         if not self.rows:
             raise ScenarioError(Problem("is not written: nothing was measured", str(path)))
         write_text(Path(path), self.to_csv())
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per thing measured."""
+        from simulator.results.shown_table import frame_of
+
+        return frame_of(self.table())
+
+    def _repr_html_(self) -> str:
+        from simulator.calibration.shown import measurement_html
+
+        return measurement_html(self.to_json())
 
 
 def rows_of(timings: Sequence[Timing]) -> tuple[tuple[Row, ...], tuple[str, ...]]:

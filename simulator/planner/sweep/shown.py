@@ -7,6 +7,9 @@ from simulator.planner.sweep.result import SweepResult
 from simulator.results.html import html_page
 from simulator.results.shown_table import Column, block_of
 
+MOST_SAID = 3
+"""Warnings, and failed points, that are told one by one."""
+
 
 def sweep_html(found: SweepResult) -> str:
     """Every point with its main figures, of services, trainings and streams; what failed and warnings below."""
@@ -20,6 +23,8 @@ def sweep_html(found: SweepResult) -> str:
         if rows:
             ends = [Column("holds", "holds", "text")] if kind == "service" else []
             blocks.append(block_of("", [Column("point", "point", "plain"), *several, *keys, *shown, *ends], rows))
-    said = [f"point {point} failed: {text}" for point, text in list(found.failed.items())[:5]]
-    said += [f"warning: {text}" for text in found.warnings[:5]]
+    said = [f"point {point} failed: {text}" for point, text in list(found.failed.items())[:MOST_SAID]]
+    said += [f"warning: {text}" for text in found.warnings[:MOST_SAID]]
+    hidden = len(found.warnings) - MOST_SAID
+    said += [f"... and {hidden} more warnings"] if hidden > 0 else []
     return html_page(f"{found.scenario} · {found.points} points · seed {found.seed}", blocks, said)
