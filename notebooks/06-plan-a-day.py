@@ -122,8 +122,7 @@ wrong.round(2)
 #
 # `backtest` repeats the whole story at several midnights of the recording: forecast from what was known then, plan,
 # and replay what really came. Beside the plan it replays the same planner with one deployment for the whole day
-# (*static*) and an autoscaler that follows the load (*reactive*). It plans each window for the busiest of its hours, which
-# makes its plans a little dearer than the one above.
+# (*static*) and an autoscaler that follows the load (*reactive*).
 
 # %%
 replayed = simulator.backtest(

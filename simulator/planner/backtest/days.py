@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import Problem, ScenarioError
+from simulator.planner.optimize.load import forecast_bin
 from simulator.planner.optimize.problem import Floats, PlannedLoad, Window
 from simulator.scenario import Scenario
 from simulator.scenario.planfile import PlannedForecast
@@ -21,7 +22,6 @@ from simulator.workload.forecast.regular import DAY_S, Regular
 from simulator.workload.forecast.result import quantiles_at
 
 SAMPLES = 10
-HOUR_S = 3600.0
 LEAST_STEP_S = 600.0
 """Bins of the replayed load are at least so long [s]."""
 
@@ -125,7 +125,11 @@ def case_of(scenario: Scenario, read: LoadSeries, service: str, window_s: float,
     windows = round(DAY_S / window_s)
     if windows < 1 or abs(windows * window_s - DAY_S) > 1e-6:
         raise ScenarioError(Problem(f"windows of {window_s:g} s must divide a day", path="planner.window"))
-    hourly = regular_series(read, HOUR_S if window_s % HOUR_S == 0 else window_s)
+    length = forecast_bin(window_s)
+    if length is None:
+        message = f"windows of {window_s:g} s are no multiple of 10min, so that no forecast can be made for them"
+        raise ScenarioError(Problem(message, path="planner.window"))
+    hourly = regular_series(read, length)
     step = max(read.step_s, min(LEAST_STEP_S, hourly.step_s))
     fine = hourly if abs(step - hourly.step_s) < 1e-6 else regular_series(read, step)
     return Case(scenario, service, Path(read.name).name, read.column, hourly, fine, windows, scale, quantile)

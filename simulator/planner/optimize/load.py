@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 64
 """Paths that are drawn from a forecast."""
-BINS_S = (21_600.0, 14_400.0, 10_800.0, 7_200.0, 3_600.0, 1_800.0, 1_200.0, 900.0, 600.0)
-"""Bins that a forecast can have and that windows beyond them are made of [s]."""
+BINS_S = (3_600.0, 1_800.0, 1_200.0, 900.0, 600.0)
+"""Bins that windows are made of which last longer than the first of them [s]: the busiest hour is planned for."""
 LEAST_RATE = 1e-9
 """Rate [1/s] that stands for none at all."""
 
@@ -96,11 +96,19 @@ def _placed(scenario: Scenario, service: str, problem: Problem) -> Problem:
     return scenario.source.problem(keys.get(problem.path or "", own), problem.message)
 
 
-def _bin(scenario: Scenario, length: float) -> float:
-    """Length of the bins that are forecast [s]: a window, or the longest bin that makes up longer ones."""
+def forecast_bin(length: float) -> float | None:
+    """Length of the bins that are forecast for windows of ``length`` [s]: a window, of longer ones at most an hour.
+
+    >>> forecast_bin(900.0), forecast_bin(14_400.0), forecast_bin(5_400.0)
+    (900.0, 3600.0, 1800.0)
+    """
     if length <= BINS_S[0]:
         return length
-    found = next((one for one in BINS_S[4:] if abs(length / one - round(length / one)) < 1e-9), None)
+    return next((one for one in BINS_S if abs(length / one - round(length / one)) < 1e-9), None)
+
+
+def _bin(scenario: Scenario, length: float) -> float:
+    found = forecast_bin(length)
     if found is None:
         message = f"windows of {length:g}s are no multiple of 10min, so that no forecast can be made for them"
         raise ScenarioError(scenario.source.problem(("planner", "window"), message))
