@@ -7,8 +7,9 @@ from heapq import heapify, heappop
 from typing import TYPE_CHECKING
 
 from simulator.cluster import lowered
+from simulator.cluster.bands import PriorityFifo
 from simulator.cluster.clock import INFINITY, TIMER
-from simulator.cluster.fifo import Fifo, PriorityFifo
+from simulator.cluster.fifo import Fifo
 from simulator.cluster.state import Line, PhaseState, Replica, State, Station
 from simulator.results.record import Outcome
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from simulator.cluster.autoscaler import start_autoscalers
+from simulator.cluster.bands import PriorityFifo
 from simulator.cluster.build import build_stations
 from simulator.cluster.clock import COMPLETION, INFINITY, TRANSFER, Clock, Key
 from simulator.cluster.closed import Clients
 from simulator.cluster.dispatch import IDLE
-from simulator.cluster.fifo import Fifo, PriorityFifo
+from simulator.cluster.fifo import Fifo
 from simulator.cluster.links import SharedLink, hand_over
 from simulator.cluster.lowered import Lowered
 from simulator.cluster.moves import redirect

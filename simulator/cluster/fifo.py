@@ -1,9 +1,11 @@
-"""Queues of requests: first in, first out, with entry instants and dues; and the same with priority classes."""
+"""Queues of requests: first in, first out, with entry instants and dues."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+
+from simulator.cluster.clock import INFINITY
 
 COMPACT_AT = 8192
 """Taken entries that may stay in front of the lists before they are cut off (amortised cost 0)."""
@@ -18,10 +20,12 @@ class Fifo:
     """Requests in order of entry, as parallel lists so that a batch is taken by slices.
 
     ``waits`` holds ``max_wait`` [s] by kind of replica; empty when no kind waits, and then no due is kept. A due is
-    computed once, on entry, and stays with the request when a fault brings it back.
+    computed once, on entry, and stays with the request when a fault brings it back. Then, and when one moves in, the
+    oldest due need not stand at the head: those up to there are *mixed*, and of each it is kept how soon one of those
+    from itself on to the last mixed one is due. Whoever stands behind them entered in order.
     """
 
-    __slots__ = ("dues", "entered", "head", "mixed", "requests", "size", "waits")
+    __slots__ = ("dues", "entered", "head", "mixed", "requests", "size", "soonest", "waits")
 
     def __init__(self, waits: Sequence[float]) -> None:
         self.waits = tuple(waits) if any(waits) else ()
@@ -31,8 +35,10 @@ class Fifo:
         self.head = 0
         self.size = 0
         """Requests waiting."""
-        self.mixed = False
-        """True once a request came back or moved in: then the oldest due need not stand at the head."""
+        self.mixed = 0
+        """Where the mixed ones end in the lists."""
+        self.soonest: list[list[float]] = [[] for _ in self.waits]
+        """Of those up to ``mixed``, by kind [s]; of taken ones it says nothing."""
 
     def __len__(self) -> int:
         return self.size
@@ -51,7 +57,7 @@ class Fifo:
         """One request enters at ``now`` that has been waiting elsewhere since ``since`` [s]: its wait goes on."""
         self.push(request, now)
         self.entered[-1] = since
-        self.mixed = True
+        self._mix()
 
     def extend(self, requests: list[int], now: float) -> None:
         """Requests enter together at ``now`` [s], in the given order."""
@@ -70,33 +76,65 @@ class Fifo:
         taken = (self.requests[head:end], self.entered[head:end], dues)
         self.head = end
         self.size -= k
-        if not self.size:
-            self.mixed = False
         if end >= COMPACT_AT or not self.size:
-            del self.requests[:end], self.entered[:end]
-            for due in self.dues:
-                del due[:end]
-            self.head = 0
+            self._cut()
         return taken
+
+    def _cut(self) -> None:
+        """Cut those who were taken off the lists."""
+        head = self.head
+        del self.requests[:head], self.entered[:head]
+        for due in self.dues:
+            del due[:head]
+        if self.mixed:
+            for soonest in self.soonest:
+                del soonest[:head]
+            self.mixed = max(self.mixed - head, 0)
+        self.head = 0
 
     def earliest_due(self, kind: int) -> float:
         """Earliest due over all waiting [s]; only asked of a queue that is not empty."""
         if not self.waits:
             return self.entered[self.head]
-        due = self.dues[kind]
-        return min(due[self.head :]) if self.mixed else due[self.head]
+        due, head, mixed = self.dues[kind], self.head, self.mixed
+        if head >= mixed:
+            return due[head]
+        soonest = self.soonest[kind][head]
+        return min(soonest, due[mixed]) if mixed < len(due) else soonest
+
+    def _mix(self) -> None:
+        """All are mixed from now on."""
+        known, self.mixed = self.mixed, len(self.requests)
+        for due, soonest in zip(self.dues, self.soonest):
+            soonest += due[known:]
+        self._settle(self.mixed, known)
+
+    def _settle(self, end: int, known: int) -> None:
+        """Renew ``soonest`` from before ``end`` back to the head.
+
+        Nothing is right yet from ``known`` on; before, whoever finds its own unchanged ends the walk. So a request that
+        moves in is mostly looked at once.
+        """
+        for due, soonest in zip(self.dues, self.soonest):
+            least = soonest[end] if end < self.mixed else INFINITY
+            for i in range(end - 1, self.head - 1, -1):
+                least = min(least, due[i])
+                if i < known and soonest[i] == least:
+                    break
+                soonest[i] = least
 
     def put_first(self, taken: Taken) -> None:
         """Requests come back to the head, in order, with their old dues; their wait counts from ``entered``."""
         requests, entered, dues = taken
         dues = dues or [entered] * len(self.dues)  # taken while nobody waited for a batch to fill: due at once
-        at = self.head
+        self._cut()
         self.size += len(requests)
-        self.requests[at:at] = requests
-        self.entered[at:at] = entered
-        for own, old in zip(self.dues, dues):
-            own[at:at] = old
-        self.mixed = True
+        self.requests[:0] = requests
+        self.entered[:0] = entered
+        for own, soonest, old in zip(self.dues, self.soonest, dues):
+            own[:0] = soonest[:0] = old
+        self.mixed += len(requests)
+        self._settle(len(requests), 0)
 
     def put_last(self, taken: Taken) -> None:
         """Requests move in behind the others with their old entry instants and dues (their replica went away)."""
@@ -107,7 +145,7 @@ class Fifo:
         self.entered += entered
         for own, old in zip(self.dues, dues):
             own += old
-        self.mixed = True
+        self._mix()
 
     def first(self, k: int) -> list[int]:
         """The first ``k`` requests, left in place."""
@@ -121,6 +159,12 @@ class Fifo:
         self.requests[head:end] = [self.requests[i] for i in keep]
         for column in (self.entered, *self.dues):
             column[head:end] = [column[i] for i in keep]
+        if head < self.mixed:
+            known = [i for i in keep if i < self.mixed]
+            for soonest in self.soonest:
+                soonest[head:end] = [soonest[i] for i in known]
+            self.mixed += len(known) - (min(end, self.mixed) - head)
+            self._settle(head + len(known), head)
 
     def remove(self, request: int, ascending: bool) -> bool:
         """Take one request out, wherever it stands; whether it was here.
@@ -128,7 +172,7 @@ class Fifo:
         ``ascending`` says that requests enter in the order of their numbers, as they do in a first portion.
         """
         requests, head = self.requests, self.head
-        if ascending and not self.mixed:
+        if ascending and head >= self.mixed:
             i = bisect_left(requests, request, head)
             if i == len(requests) or requests[i] != request:
                 return False
@@ -141,7 +185,16 @@ class Fifo:
         del requests[i], self.entered[i]
         for due in self.dues:
             del due[i]
+        self._unmix(i)
         return True
+
+    def _unmix(self, i: int) -> None:
+        """The one who stood at ``i`` is gone."""
+        if i < self.mixed:
+            for soonest in self.soonest:
+                del soonest[i]
+            self.mixed -= 1
+            self._settle(i, i)
 
     def newest(self) -> int:
         """Number of the last request; only asked of a queue that is not empty."""
@@ -153,112 +206,19 @@ class Fifo:
         self.entered.pop()
         for due in self.dues:
             due.pop()
+        self._unmix(len(self.entered))
         return self.requests.pop()
 
     def set_waits(self, waits: Sequence[float]) -> None:
         """New ``max_wait`` by kind [s] for requests that enter from now on; those inside keep their dues."""
         waits = tuple(waits)
-        if not any(waits) and not self.waits:
+        if waits == self.waits or not (any(waits) or self.waits):
             return
-        n = len(self.requests)
         old = self.dues or [list(self.entered) for _ in waits]
         fresh = [list(self.entered) for _ in range(len(waits) - len(old))]
-        self.dues, self.waits, self.mixed = old + fresh, waits, self.mixed or n > self.head
-
-
-class PriorityFifo:
-    """Several :class:`Fifo` bands, served from the highest priority down; same interface."""
-
-    __slots__ = ("band_of", "bands", "mixed", "waits")
-
-    def __init__(self, waits: Sequence[float], bands: int, band_of: Callable[[int], int]) -> None:
-        self.bands = [Fifo(waits) for _ in range(bands)]
-        self.band_of = band_of
-        self.waits = self.bands[0].waits
-
-    def __len__(self) -> int:
-        return self.size
-
-    @property
-    def size(self) -> int:
-        """Requests waiting."""
-        return sum(band.size for band in self.bands)
-
-    def push(self, request: int, now: float) -> None:
-        """One request enters at ``now`` [s]."""
-        self.bands[self.band_of(request)].push(request, now)
-
-    def move_in(self, request: int, now: float, since: float) -> None:
-        """One request enters at ``now`` that has been waiting elsewhere since ``since`` [s]."""
-        self.bands[self.band_of(request)].move_in(request, now, since)
-
-    def extend(self, requests: list[int], now: float) -> None:
-        """Requests enter together at ``now`` [s], in the given order."""
-        for request in requests:
-            self.push(request, now)
-
-    def take(self, k: int) -> Taken:
-        """Remove and return the first ``k`` requests by (priority, entry)."""
-        parts = []
-        for band in self.bands:
-            n = min(k, len(band))
-            if n:
-                parts.append(band.take(n))
-                k -= n
-        return joined(parts, len(self.waits))
-
-    def earliest_due(self, kind: int) -> float:
-        """Earliest due over all waiting, whatever their class [s]."""
-        return min(band.earliest_due(kind) for band in self.bands if band)
-
-    def put_first(self, taken: Taken) -> None:
-        """Requests come back to the head of their own class."""
-        for band, part in self._split(taken):
-            band.put_first(part)
-
-    def put_last(self, taken: Taken) -> None:
-        """Requests move in behind the others of their class."""
-        for band, part in self._split(taken):
-            band.put_last(part)
-
-    def first(self, k: int) -> list[int]:
-        """The first ``k`` requests by (priority, entry), left in place."""
-        found: list[int] = []
-        for band in self.bands:
-            found += band.first(k - len(found))
-        return found
-
-    def remove_among_first(self, k: int, stale: set[int]) -> None:
-        """Take the requests of ``stale`` out; all of them stand among the first ``k``."""
-        for band in self.bands:
-            n = min(k, len(band))
-            k -= n
-            if n:
-                band.remove_among_first(n, stale)
-
-    def remove(self, request: int, ascending: bool) -> bool:
-        """Take one request out of its band; whether it was here."""
-        return self.bands[self.band_of(request)].remove(request, ascending)
-
-    def newest(self) -> int:
-        """Highest number among the last requests of the bands."""
-        return max(band.newest() for band in self.bands if band)
-
-    def pop_newest(self) -> int:
-        """Remove and return that request."""
-        return max((band for band in self.bands if band), key=Fifo.newest).pop_newest()
-
-    def set_waits(self, waits: Sequence[float]) -> None:
-        """New ``max_wait`` by kind [s] for requests that enter from now on."""
-        for band in self.bands:
-            band.set_waits(waits)
-        self.waits = self.bands[0].waits
-
-    def _split(self, taken: Taken) -> list[tuple[Fifo, Taken]]:
-        groups: dict[int, list[int]] = {}
-        for i, request in enumerate(taken[0]):
-            groups.setdefault(self.band_of(request), []).append(i)
-        return [(self.bands[band], picked(taken, rows)) for band, rows in groups.items()]
+        self.dues, self.waits = old + fresh, waits
+        self.mixed, self.soonest = 0, [[] for _ in waits]
+        self._mix()
 
 
 def picked(taken: Taken, rows: list[int]) -> Taken:

@@ -52,7 +52,7 @@ def simulate(
     scenario = without_tenants(whole)  # those are served, and reported, where they live
     lowered = lower(scenario)
     prepared = sections.prepare(whole)
-    warnings = [*scenario.source.notes, *_not_simulated(scenario)]
+    warnings = [*scenario.source.notes]
     if not scenario.services:
         return _jobs_alone(whole, lowered, prepared, warnings)
     choice = choose(lowered, run.engine, scenario.source.problem if engine is None else None)
@@ -152,12 +152,6 @@ def _result(
         jobs=jobs,
         pools=lowered.pools,
     )
-
-
-def _not_simulated(scenario: Scenario) -> list[str]:
-    can = [*sections.simulated(scenario), "services"]
-    others = [name for name in ("trainings", "streams", "planner") if getattr(scenario, name) and name not in can]
-    return [f"section {name} was checked but is not simulated by this version" for name in others]
 
 
 def run_once(scenario: Scenario, lowered: Lowered, replication: int, progress: Progress | None = None) -> RunRecord:

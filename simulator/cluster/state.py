@@ -7,8 +7,9 @@ from enum import IntEnum
 from heapq import heapify, heappush
 from typing import TYPE_CHECKING
 
+from simulator.cluster.bands import PriorityFifo
 from simulator.cluster.clock import INFINITY, Key
-from simulator.cluster.fifo import Fifo, PriorityFifo
+from simulator.cluster.fifo import Fifo
 
 if TYPE_CHECKING:
     from simulator.cluster import lowered

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simulator.cluster import fifo as module
-from simulator.cluster.fifo import Fifo, PriorityFifo, Taken, picked
+from simulator.cluster.bands import PriorityFifo
+from simulator.cluster.fifo import Fifo, Taken, picked
 
 GAPS = st.sampled_from([0.0, 0.5, 1.0])
 WAITS = st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=1, max_size=2)
@@ -30,11 +32,13 @@ class Queues(RuleBasedStateMachine):
 
     bands = 1
 
+    def make(self, waits: list[float]) -> Any:
+        """The queue."""
+        return Fifo(waits) if self.bands == 1 else PriorityFifo(waits, self.bands, lambda request: request % self.bands)
+
     @initialize(waits=WAITS)
     def begin(self, waits: list[float]) -> None:
-        self.queue: Fifo | PriorityFifo = (
-            Fifo(waits) if self.bands == 1 else PriorityFifo(waits, self.bands, lambda request: request % self.bands)
-        )
+        self.queue = self.make(waits)
         self.waits = waits
         self.kept = any(waits)
         """Whether dues are kept (a queue that never waits has none)."""
@@ -42,6 +46,8 @@ class Queues(RuleBasedStateMachine):
         self.taken: list[Taken] = []
         self.now = 0.0
         self.next = 0
+        self.asks = True
+        """Whether dues are asked after every step: what is only found out when they are must be right without, too."""
 
     def _entry(self) -> Entry:
         entry = Entry(self.next, self.now, [self.now + wait for wait in self.waits])
@@ -141,13 +147,17 @@ class Queues(RuleBasedStateMachine):
             for entry in self._all():
                 entry.dues = [entry.entered for _ in self.waits]
 
+    @rule(asks=st.booleans())
+    def ask(self, asks: bool) -> None:
+        self.asks = asks
+
     @invariant()
     def looks_alike(self) -> None:
         waiting = self._all()
         assert len(self.queue) == self.queue.size == len(waiting)
         assert self.queue.first(len(waiting)) == [entry.request for entry in waiting]
         assert bool(self.queue.waits) == self.kept
-        if waiting and self.kept:
+        if waiting and self.kept and self.asks:
             for kind in range(len(self.waits)):
                 assert self.queue.earliest_due(kind) == min(entry.dues[kind] for entry in waiting)
 
@@ -171,3 +181,56 @@ def test_long_queues_forget_what_was_taken() -> None:
     taken = [request for _ in range(count // 3) for request in queue.take(3)[0]]
     assert taken == list(range(count))
     assert (len(queue.requests), len(queue.entered), len(queue.dues[0])) == (0, 0, 0)
+
+
+class Counted(float):
+    """An instant that counts how often it is compared."""
+
+    compared = 0
+
+    def __add__(self, other: float) -> Counted:
+        return Counted(float(self) + other)
+
+    def __lt__(self, other: float) -> bool:
+        Counted.compared += 1
+        return float(self) < float(other)
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return float(self) == other
+
+    __hash__ = float.__hash__
+
+
+@pytest.mark.parametrize("how", ["shorter", "longer", "moved in", "brought back"])
+def test_the_earliest_due_of_a_long_mixed_queue_takes_few_comparisons(how: str) -> None:
+    """Of each request a few, however long the queue is in which it stands."""
+    count, queue, now = 1200, Fifo([1.0]), Counted(0.0)
+    for request in range(count):
+        now = now + 0.001
+        queue.push(request, now)
+    if how == "shorter":
+        queue.set_waits([0.5])
+    elif how == "longer":
+        queue.set_waits([2.0])
+    elif how == "moved in":
+        for request in range(count, 2 * count):
+            queue.move_in(request, now, 0.0)
+    else:
+        requests, entered, _ = queue.take(count // 2)
+        queue.put_last((requests, entered, [entered]))
+    Counted.compared = 0
+    while queue:
+        now = now + 0.001
+        due = queue.earliest_due(0)
+        assert due == min(float(due) for due in queue.dues[0][queue.head :])
+        queue.take(min(2, len(queue)))
+        queue.push(0, now) if len(queue) > count // 4 else None
+    assert Counted.compared < 8 * count
+
+
+def test_waits_that_stay_the_same_mix_nothing() -> None:
+    queue = Fifo([1.0, 0.0])
+    queue.extend([0, 1, 2], 0.0)
+    queue.set_waits([1.0, 0.0])
+    assert not queue.mixed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle, islice
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,26 @@ def test_thousands_of_replicas(routing: str) -> None:
     deployment = {"routing": routing, "portions": [portion("1", 4200, batch=2, max_wait=0.01)]}
     body = {"workload": poisson(30_000), **LOGNORMAL, "deployment": deployment}
     agree(scenario(body, [layer(0.1)], duration_s=0.05 if routing == "least_outstanding" else 0.2, count=20_000))
+
+
+@pytest.mark.parametrize("how", ["waits", "portion"])
+def test_windows_of_an_overloaded_service(how: str) -> None:
+    """A hundred thousand requests wait while windows change what they wait for, or take their portion away.
+
+    Whoever looked through all of them before each batch would compute for minutes.
+    """
+    waits = {"waits": [0.01, 0.002, 0.05, 0.05, 0.0], "portion": [0.01] * 3}[how]
+    windows = [
+        {"from": seconds(at), "portions": [portion("1", 2, batch=4 + (how == "portion") * i, max_wait=wait)]}
+        for i, (at, wait) in enumerate(zip([0.0, 12.0, 24.0, 36.0, 38.0], waits))
+    ]
+    body: Node = {"workload": poisson(4000), "deployments": windows}
+    node = scenario(body, [layer(0.008)], duration_s=40.0, count=2)
+    first = {"s": {**body, "model": "m", "deployments": windows[:1]}}
+    both({**node, "run": {**node["run"], "duration": "1s"}, "services": first})  # compiles, where nobody has yet
+    before = process_time()
+    assert agree(node) > 150_000
+    assert process_time() - before < 60
 
 
 # -- loads and services ----------------------------------------------------------------------------------------

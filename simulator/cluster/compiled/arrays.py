@@ -108,7 +108,7 @@ class Arrays:
         longest = max(shape.lines, 2 * (shape.replicas + shape.stations) + 64, shape.clients)
         self.lists = np.zeros((4, longest), np.int64)
         self.queues = np.full((shape.queues, c.Q_INTS), -1, np.int64)
-        self.queues[:, [c.Q_SIZE, c.Q_MIXED, c.Q_WAITS]] = 0
+        self.queues[:, [c.Q_SIZE, c.Q_MIXED, c.Q_SETTLED, c.Q_WAITS]] = 0
         self.waits = np.zeros((shape.queues, shape.kinds))
         self.lines = np.zeros((shape.lines, c.L_INTS), np.int64)
         self.timers = np.full(shape.lines, -INFINITY)
@@ -155,7 +155,7 @@ class Arrays:
         slots = self.most + 64
         self.requests = np.zeros((slots, c.R_INTS), np.int64)
         self.times = np.zeros((slots, c.R_FLOATS))
-        self.dues = np.zeros((slots, shape.kinds))
+        self.dues = np.zeros((slots, 2 * shape.kinds))
         self.numbers = np.zeros((slots, shape.numbers))
         self.free = np.arange(slots - 1, -1, -1)
         self.g[c.G_FREE] = slots

@@ -36,9 +36,10 @@ R_FLOATS = 16
 """Five more than are used: a row then fills whole lines of the cache, which makes a run an eighth faster."""
 
 # -- queues: linked requests -------------------------------------------------------------------------------------------
-Q_HEAD, Q_TAIL, Q_SIZE, Q_MIXED, Q_WAITS = range(5)
-"""``Q_MIXED``: those from the head on (or more) that may be out of the order of their dues."""
-Q_INTS = 5
+Q_HEAD, Q_TAIL, Q_SIZE, Q_MIXED, Q_LAST, Q_SETTLED, Q_WAITS = range(7)
+"""``Q_MIXED``: how many from the head on may be out of the order of their dues; ``Q_LAST``: the last of them;
+``Q_SETTLED``: whether it is known of each how soon one is due from there on, see ``queues``."""
+Q_INTS = 7
 
 # -- lines: one queue for each priority, and the replicas that draw from them ------------------------------------------
 L_STATION, L_NUMBER, L_QUEUE, L_BANDS, L_SIZE, L_IDLE, L_LEAST, L_DIRTY, L_LINGERS = range(9)

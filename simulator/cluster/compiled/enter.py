@@ -23,8 +23,6 @@ from simulator.cluster.compiled.columns import (
     L_SIZE,
     LEAST_OUTSTANDING,
     P_BATCH,
-    Q_MIXED,
-    Q_SIZE,
     R_ATTEMPTS,
     R_COHORT,
     R_DEPLOYMENT,
@@ -66,7 +64,7 @@ from simulator.cluster.compiled.columns import (
 )
 from simulator.cluster.compiled.jit import cold, hot, known
 from simulator.cluster.compiled.measure import INSIDE
-from simulator.cluster.compiled.queues import join
+from simulator.cluster.compiled.queues import join, mix
 
 NAN = float("nan")
 DIRTY, LINGERING, UNSETTLED, ASKING = range(4)
@@ -206,7 +204,7 @@ def redirect(
     line = line_for(lines, stations, replicas, batches, numbers, opens, target, r)
     q = join(lines, stations, bands, queues, waits, requests, times, dues, line, r, clock[T_NOW])
     times[r, F_ENTERED] = since
-    queues[q, Q_MIXED] = queues[q, Q_SIZE]
+    mix(queues, requests, dues, q)
     touch(g, lists, lines, line)
 
 

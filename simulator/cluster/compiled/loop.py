@@ -60,6 +60,7 @@ from simulator.cluster.compiled.columns import (
     MORE_CLIENTS,
     NEXT,
     OVER,
+    Q_SIZE,
     Q_TAIL,
     R_ATTEMPTS,
     R_CLIENT,
@@ -276,8 +277,8 @@ def sort_dirty(g, lists):
 
 @cold
 def reject_beyond_capacity(
-    g, clock, heap_t, heap_i, lists, free, requests, times, queues, lines, stations, services, clients, ahead, statics,
-    counts, out_t, out_i, s,
+    g, clock, heap_t, heap_i, lists, free, requests, times, dues, queues, lines, stations, services, clients, ahead,
+    statics, counts, out_t, out_i, s,
 ):  # fmt: skip
     """The newest requests waiting beyond the capacity of a station go."""
     while stations[s, S_WAITING] > stations[s, S_CAPACITY]:
@@ -289,7 +290,7 @@ def reject_beyond_capacity(
                 if found > number:
                     best, number, where = q, found, line
         r = queues[best, Q_TAIL]
-        unlink(queues, requests, best, r)
+        unlink(queues, requests, dues, best, r, queues[best, Q_SIZE] - 1)
         lines[where, L_SIZE] -= 1
         stations[s, S_WAITING] -= 1
         end_request(
@@ -460,8 +461,8 @@ def advance(
                         )  # fmt: skip
                 for i in range(g[G_BOUNDED]):
                     reject_beyond_capacity(
-                        g, clock, heap_t, heap_i, lists, free, requests, times, queues, lines, stations, services,
-                        clients, ahead, statics, counts, out_t, out_i, bounded[i],
+                        g, clock, heap_t, heap_i, lists, free, requests, times, dues, queues, lines, stations,
+                        services, clients, ahead, statics, counts, out_t, out_i, bounded[i],
                     )  # fmt: skip
                 g[G_STAGE] = AGAIN
                 if g[G_UNSETTLED]:

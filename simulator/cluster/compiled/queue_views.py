@@ -57,7 +57,8 @@ class Queue:
                 arrays.queues[q, c.Q_TAIL] = requests[-1]
                 arrays.requests[requests[-1], c.R_NEXT] = -1
             arrays.queues[q, c.Q_SIZE] += len(requests)
-            arrays.queues[q, c.Q_MIXED] += len(requests)
+            last = arrays.queues[q, c.Q_LAST] if arrays.queues[q, c.Q_MIXED] else requests[-1]
+            arrays.queues[q, [c.Q_MIXED, c.Q_LAST, c.Q_SETTLED]] = arrays.queues[q, c.Q_MIXED] + len(requests), last, 0
 
     def put_last(self, taken: Taken) -> None:
         """Requests move in behind the others of their class with their old entry instants and dues."""
@@ -77,7 +78,7 @@ class Queue:
         arrays = self._arrays
         for q in range(self._first, self._first + self._bands):
             had = bool(arrays.queues[q, c.Q_WAITS])
-            if not any(waits) and not had:
+            if (tuple(waits) == tuple(arrays.waits[q, : len(waits)].tolist())) if had else not any(waits):
                 continue
             inside = chain(arrays, int(arrays.queues[q, c.Q_HEAD])) if arrays.queues[q, c.Q_SIZE] else []
             if inside and not had:
@@ -85,7 +86,7 @@ class Queue:
             arrays.waits[q, : len(waits)] = waits
             arrays.queues[q, c.Q_WAITS] = 1
             if inside:
-                arrays.queues[q, c.Q_MIXED] = len(inside)
+                self._mix(q)
 
     def _band(self, request: int) -> int:
         if self._bands == 1:
@@ -115,7 +116,13 @@ class Queue:
             arrays.queues[q, c.Q_HEAD] = requests[0]
         arrays.queues[q, c.Q_TAIL] = requests[-1]
         arrays.requests[requests[-1], c.R_NEXT] = -1
-        arrays.queues[q, [c.Q_SIZE, c.Q_MIXED]] = size + len(requests)
+        arrays.queues[q, c.Q_SIZE] = size + len(requests)
+        self._mix(q)
+
+    def _mix(self, q: int) -> None:
+        """Whoever waits in a queue may be out of the order of the dues; the kernel settles them when it asks."""
+        mine = self._arrays.queues[q]
+        mine[[c.Q_MIXED, c.Q_LAST, c.Q_SETTLED]] = mine[c.Q_SIZE], mine[c.Q_TAIL], 0
 
     def _chain(self, requests: list[int]) -> None:
         self._arrays.requests[requests[:-1], c.R_NEXT] = requests[1:]

@@ -2,7 +2,8 @@
 
 The same meaning as ``fifo.Fifo``: a due is computed once, on entry; a queue is mixed once a request came back or moved
 in, and then its earliest due need not stand at the head. ``Q_MIXED`` counts those up to the last that did so: whoever
-stands behind them entered in order, and the first of those is due first.
+stands behind them entered in order, and the first of those is due first. Of the mixed ones each keeps, in the second
+half of the columns of dues, how soon one of those from itself to the last mixed one is due: that of the head is asked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from simulator.cluster.compiled.columns import (
     L_SIZE,
     L_STATION,
     Q_HEAD,
+    Q_LAST,
     Q_MIXED,
+    Q_SETTLED,
     Q_SIZE,
     Q_TAIL,
     Q_WAITS,
@@ -60,8 +63,8 @@ def join(lines, stations, bands, queues, waits, requests, times, dues, line, r, 
 
 
 @hot
-def unlink(queues, requests, q, r):
-    """Take a request out of the middle of its queue."""
+def unlink(queues, requests, dues, q, r, place):
+    """Take a request out of the middle of its queue, where ``place`` requests stand before it."""
     prev, after = requests[r, R_PREV], requests[r, R_NEXT]
     if queues[q, Q_HEAD] == r:
         queues[q, Q_HEAD] = after
@@ -75,6 +78,53 @@ def unlink(queues, requests, q, r):
     if queues[q, Q_SIZE] == 0:
         queues[q, Q_TAIL] = -1
         queues[q, Q_HEAD] = -1
+    if place < queues[q, Q_MIXED]:
+        queues[q, Q_MIXED] -= 1
+        if queues[q, Q_LAST] == r:
+            queues[q, Q_LAST] = prev
+        if place and queues[q, Q_SETTLED]:
+            settle(queues, requests, dues, q, prev, 0)
+
+
+# -- the earliest due --------------------------------------------------------------------------------------------------
+
+
+@cold
+def mix(queues, requests, dues, q):
+    """Whoever waits in a queue may be out of the order of the dues: the last one has moved in."""
+    fresh = queues[q, Q_SIZE]
+    if queues[q, Q_SETTLED]:
+        fresh -= queues[q, Q_MIXED]
+    queues[q, Q_MIXED] = queues[q, Q_SIZE]
+    queues[q, Q_LAST] = queues[q, Q_TAIL]
+    queues[q, Q_SETTLED] = 1
+    settle(queues, requests, dues, q, queues[q, Q_TAIL], fresh)
+
+
+@cold
+def settle(queues, requests, dues, q, r, fresh):
+    """From the mixed request ``r`` back to the head: how soon one of those from each on is due.
+
+    Nothing is known of the first ``fresh`` of them; beyond, whoever finds its own unchanged ends the walk. So a request
+    that moves in is mostly looked at once.
+    """
+    if not queues[q, Q_WAITS]:
+        return
+    kinds = dues.shape[1] // 2
+    for kind in range(kinds):
+        at, left = r, fresh
+        due = INFINITY
+        if r != queues[q, Q_LAST]:
+            due = dues[requests[r, R_NEXT], kinds + kind]
+        while True:
+            due = min(due, dues[at, kind])
+            if left <= 0 and dues[at, kinds + kind] == due:
+                break
+            dues[at, kinds + kind] = due
+            if at == queues[q, Q_HEAD]:
+                break
+            at = requests[at, R_PREV]
+            left -= 1
 
 
 @hot
@@ -90,12 +140,13 @@ def queue_due(queues, requests, times, dues, q, kind):
 
 @cold
 def _mixed_due(queues, requests, dues, q, kind):
-    r = queues[q, Q_HEAD]
-    due = dues[r, kind]
-    for _ in range(min(queues[q, Q_MIXED], queues[q, Q_SIZE] - 1)):
-        r = requests[r, R_NEXT]
-        if dues[r, kind] < due:
-            due = dues[r, kind]
+    last = queues[q, Q_LAST]
+    if not queues[q, Q_SETTLED]:
+        queues[q, Q_SETTLED] = 1
+        settle(queues, requests, dues, q, last, queues[q, Q_MIXED])
+    due = dues[queues[q, Q_HEAD], dues.shape[1] // 2 + kind]
+    if queues[q, Q_MIXED] < queues[q, Q_SIZE]:
+        due = min(due, dues[requests[last, R_NEXT], kind])
     return due
 
 

@@ -71,8 +71,8 @@ def ready(waiting, has_dues, due, now):
 
 @cold
 def drop_stale(
-    g, clock, heap_t, heap_i, lists, free, requests, times, queues, lines, stations, services, clients, ahead, statics,
-    counts, out_t, out_i, s, line, q, most, latest,
+    g, clock, heap_t, heap_i, lists, free, requests, times, dues, queues, lines, stations, services, clients, ahead,
+    statics, counts, out_t, out_i, s, line, q, most, latest,
 ):  # fmt: skip
     """Drop, of the first ``most`` of queue ``q`` (-1: of the line), those past their deadline; the next ones move up.
 
@@ -83,10 +83,11 @@ def drop_stale(
     kept, dropped = 0, 0
     for queue in range(first, first + bands):
         r = queues[queue, Q_HEAD] if queues[queue, Q_SIZE] else -1
+        before = kept
         while r >= 0 and kept < most:
             after = requests[r, R_NEXT]
             if latest > times[r, F_DEADLINE] and times[r, F_FINISH] != times[r, F_FINISH]:
-                unlink(queues, requests, queue, r)
+                unlink(queues, requests, dues, queue, r, kept - before)
                 if q < 0:
                     lines[line, L_SIZE] -= 1
                     stations[s, S_WAITING] -= 1
@@ -163,8 +164,9 @@ def serve(
             if waiting and drops:
                 latest = now + floors[h + depth] if drops == 2 else now
                 gone = drop_stale(
-                    g, clock, heap_t, heap_i, lists, free, requests, times, queues, lines, stations, services,
-                    clients, ahead, statics, counts, out_t, out_i, s, line, q, phases[h + depth, H_BATCH], latest,
+                    g, clock, heap_t, heap_i, lists, free, requests, times, dues, queues, lines, stations,
+                    services, clients, ahead, statics, counts, out_t, out_i, s, line, q,
+                    phases[h + depth, H_BATCH], latest,
                 )  # fmt: skip
                 version += gone
                 waiting -= gone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from simulator.cluster.lowered import Exits, Floats, Ints
 from simulator.costs.early_exit.sources import ExitSource, source_of
 from simulator.errors import Problem, ScenarioError
 from simulator.scenario.deployment import Deployment
-from simulator.scenario.exits import ProfileExits
+from simulator.scenario.exits import ExitRule, ProfileExits
 
 Bools = NDArray[np.bool_]
 
@@ -26,6 +26,7 @@ class ModelExits:
 
     costs: ModelCosts
     told: float | None = None
+    _fired: list[tuple[tuple[int, ...], ExitRule | None, Bools]] = field(default_factory=list)
 
     @property
     def layers(self) -> int:
@@ -145,14 +146,26 @@ class ModelExits:
         return self.ramps
 
     def fires(self, deployment: Deployment) -> Bools:
-        """Whether the active ramp after each layer answers each row, shape (rows, layers); the last always does."""
+        """Whether the active ramp after each layer answers each row, shape (rows, layers); the last always does.
+
+        The same array wherever the same ramps run by the same rule.
+        """
+        active, rule = self.active(deployment), deployment.rule
+        for ramps, by, fired in self._fired:
+            if (ramps, by) == (active, rule):
+                return fired
+        fired = self._fires(active, rule)
+        self._fired.append((active, rule, fired))
+        return fired
+
+    def _fires(self, active: tuple[int, ...], written: ExitRule | None) -> Bools:
         if self.source is None:
             fired = np.zeros((1, self.layers), dtype=bool)
             fired[:, -1] = True
             return fired
-        rule = None if deployment.rule is None else deployment.rule.model_dump()
+        rule = None if written is None else written.model_dump()
         try:
-            return self.source.fires(self.active(deployment), rule)
+            return self.source.fires(active, rule)
         except ScenarioError as error:
             if rule is not None:
                 raise

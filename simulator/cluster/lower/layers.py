@@ -10,9 +10,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from simulator import catalogue
 from simulator.cluster.lower.hardware import Hardware, peak_at
 from simulator.cluster.lower.precision import formats_of
+from simulator.cluster.lowered import Floats
 from simulator.costs.base import Affine, BatchLaw, Constant, CostGroup, RooflineLaw, Sum, Table
 from simulator.costs.base.measured import find_costs, layer_names, read_measured
 from simulator.costs.base.precision import PRECISIONS, NumberFormat
@@ -61,6 +64,7 @@ class ModelCosts:
     name: str
     model: Model
     _found: dict[tuple[int, str, str], LayerCost] = field(default_factory=dict)
+    _seconds: dict[tuple[int, int], Floats] = field(default_factory=dict)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -118,6 +122,17 @@ class ModelCosts:
         if key not in self._found:
             self._found[key] = self._cost(self.layers[layer], hardware, precision)
         return self._found[key]
+
+    def seconds(self, layer: int, hardware: Hardware, precision: str, batch: int) -> Floats:
+        """Time of 0 .. ``batch`` items on a layer (from 0) [s]; none take no time. The same array for equal layers."""
+        cost = self.cost(layer, hardware, precision)
+        key = (id(cost), batch)
+        if key not in self._seconds:
+            seconds = np.array(cost.law.seconds(np.arange(batch + 1, dtype=np.float64)), dtype=np.float64)
+            seconds[0] = 0.0
+            seconds.flags.writeable = False
+            self._seconds[key] = seconds
+        return self._seconds[key]
 
     def _cost(self, layer: Layer, hardware: Hardware, precision: str) -> LayerCost:
         if self.known is not None:

@@ -47,9 +47,8 @@ def steps_of(costs: ModelCosts, active: tuple[int, ...], portion: Portion, hardw
     ramp: list[int] = []
     extrapolated = False
     for layer, precision in enumerate(costs.formats(portion), start=portion.layers.first):
-        cost = costs.cost(layer - 1, hardware, precision)
-        seconds = _none_for_nobody(cost.law.seconds(batches))
-        extrapolated |= cost.extrapolates(portion.batch)
+        seconds = costs.seconds(layer - 1, hardware, precision, portion.batch)
+        extrapolated |= costs.cost(layer - 1, hardware, precision).extrapolates(portion.batch)
         rows.append(seconds)
         ramp.append(0)
         if layer in active:

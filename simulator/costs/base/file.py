@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from simulator.errors import Problem, ScenarioError
 VERSION = 1
 _LONG = 16
 _LARGEST = 256 * 2**20
+MOST_REMEMBERED = 2**22
+"""Longest text whose groups are kept for the next time it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,17 @@ class CostGroup:
 
 
 def read_costs(path: str | Path) -> list[CostGroup]:
-    """All groups of a costs file; unknown keys are fine, wrong ones are told with their group."""
+    """All groups of a costs file; unknown keys are fine, wrong ones are told with their group.
+
+    The text is read anew each time; what the last few texts say is remembered, unless they are large.
+    """
     path = Path(path)
-    document = _load(path)
+    text = _text(path)
+    return list((_remembered if len(text) <= MOST_REMEMBERED else _parsed)(path, text))
+
+
+def _parsed(path: Path, text: str) -> tuple[CostGroup, ...]:
+    document = _load(path, text)
     groups = document.get("groups") if isinstance(document, dict) else None
     if not isinstance(groups, list) or not groups:
         raise ScenarioError(
@@ -48,7 +59,10 @@ def read_costs(path: str | Path) -> list[CostGroup]:
         message = f"must be {VERSION}, got {document.get('version')!r}"
         raise ScenarioError(Problem(message, str(path), path="version"))
     kind, source = str(document.get("kind", "batch")), document.get("source") or {}
-    return [_group(path, number, group, kind, source) for number, group in enumerate(groups)]
+    return tuple(_group(path, number, group, kind, source) for number, group in enumerate(groups))
+
+
+_remembered = lru_cache(maxsize=8)(_parsed)
 
 
 def find_costs(groups: Sequence[CostGroup], **wanted: str) -> CostGroup:
@@ -112,18 +126,23 @@ def _number(value: float) -> str:
     return repr(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(float(value))
 
 
-def _load(path: Path) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST:
             raise ScenarioError(Problem(f"larger than {_LARGEST >> 20} MiB: split the file by --group", str(path)))
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ScenarioError(Problem(error.strerror or "cannot be read", str(path))) from error
     except UnicodeDecodeError as error:
         raise ScenarioError(Problem("is not UTF-8 text", str(path))) from error
+
+
+def _load(path: Path, text: str) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1

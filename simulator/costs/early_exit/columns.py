@@ -63,8 +63,13 @@ def _number(text: str) -> bool:
 
 def open_columns(path: Path) -> Columns:
     """Read a csv or csv.gz file with a header; refuse with a ScenarioError whatever is no such file."""
+    return columns_of(path, read_table_text(path))
+
+
+def columns_of(path: Path, text: str) -> Columns:
+    """The same for a file whose text is known."""
     try:
-        reader = csv.reader(io.StringIO(read_table_text(path), newline=""), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         rows = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise _refused(path, f"is not a csv file: {error}") from None

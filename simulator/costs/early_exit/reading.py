@@ -10,25 +10,36 @@ confidences, predictions or agreements are needed; other columns are left alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.costs.early_exit.columns import Columns, open_columns
+from simulator.costs.early_exit.columns import Columns, columns_of
 from simulator.costs.early_exit.tables import Bools, ExitTable, Floats, Ints
 from simulator.errors import Problem, ScenarioError
+from simulator.files import read_table_text
 
 Array = TypeVar("Array", bound=NDArray[Any])
+MOST_REMEMBERED = 2**22
+"""Longest text whose table is kept for the next time it is read."""
 
 
 def load_table(path: Path | str, *, split: str | None = None) -> ExitTable:
     """Read an exit table from csv or csv.gz; ``split`` keeps the rows whose column ``split`` has that value.
 
-    Raises ScenarioError with file, line and column for everything that is wrong, up to 20 problems at once.
+    Raises ScenarioError with file, line and column for everything that is wrong, up to 20 problems at once. The text
+    is read anew each time; what the last few texts say is remembered, unless they are large.
     """
-    columns = open_columns(Path(path))
+    path = Path(path)
+    text = read_table_text(path)
+    return (_remembered if len(text) <= MOST_REMEMBERED else _parsed)(path, text, split)
+
+
+def _parsed(path: Path, text: str, split: str | None) -> ExitTable:
+    columns = columns_of(path, text)
     confidences = numbered(columns, "conf")
     predictions = numbered(columns, "pred")
     agreements = numbered(columns, "agree")
@@ -46,6 +57,9 @@ def load_table(path: Path | str, *, split: str | None = None) -> ExitTable:
     if confidence is not None and prediction is not None and confidence.shape != prediction.shape:
         columns.fail("preds", f"{prediction.shape[1]} exits, but there are {confidence.shape[1]} of conf_k")
     return ExitTable(confidence, prediction, label, str(columns.path), agrees)
+
+
+_remembered = lru_cache(maxsize=8)(_parsed)
 
 
 def _collect(problems: list[Problem], read: Callable[[], Array | None]) -> Array | None:
