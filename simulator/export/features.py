@@ -119,7 +119,7 @@ def _of_deployment(deployment: Deployment, case: Case, service: Service) -> Iter
     if isinstance(exits, ProfileExits):
         yield Feature.SHARES
     if isinstance(exits, TableExits | MixedExits):
-        if isinstance(exits.rule, PatienceRule):
+        if isinstance(deployment.rule or exits.rule, PatienceRule):
             yield Feature.PATIENCE
         if exits.router is not None:
             yield Feature.ROUTER

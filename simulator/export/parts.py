@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulator.scenario import Scenario
 from simulator.scenario.deployment import Deployment, Portion
-from simulator.scenario.exits import ConfidenceRule, EntropyRule, MixedExits, PatienceRule, TableExits
+from simulator.scenario.exits import ConfidenceRule, ExitRule, MixedExits, PatienceRule, TableExits
 from simulator.scenario.model import Model
 
 
@@ -56,6 +56,10 @@ class Part:
     """Whether requests end here."""
     exit: ExitTest | None
     """When requests leave after this portion; None where all go on."""
+    ramps: tuple[int, ...] | None
+    """Layers of the portion whose ramps run; None where the deployment runs none but those at the cuts."""
+    rule: ExitRule | None
+    """What its ramps ask; None where it runs none, or where only shares are known."""
 
     @property
     def setting(self) -> Setting:
@@ -89,7 +93,7 @@ def parts_of(scenario: Scenario, service: str, deployment: Deployment) -> tuple[
             prefetch=portion.prefetch,
             devices=scenario.cluster.pools[portion.pool].devices_per_replica,
             last=last,
-            exit=None if last or deployment.exit_mode == "none" else exit_test(model, portion.layers.last),
+            **_exits(model, deployment, portion, last),
         )
         replicas = deployment.replicas if deployment.execution == "serial" else portion.replicas
         found[part] = found.get(part, 0) + (replicas or 0)
@@ -101,15 +105,36 @@ def _precision(portion: Portion) -> str | tuple[tuple[str, str], ...]:
     return given if isinstance(given, str) else tuple(given.items())
 
 
-def exit_test(model: Model, layer: int) -> ExitTest | None:
-    """The test of the ramp after ``layer`` (from 1); None where the model has no ramp there, or no exits at all."""
+def _exits(model: Model, deployment: Deployment, portion: Portion, last: bool) -> dict[str, Any]:
+    """What a deployment says of the ramps of a portion: fields of its part."""
+    within = deployment.exit_mode in ("compact", "answer_early")
+    first, end = portion.layers.first, portion.layers.last
+    running = [layer for layer in _ramp_layers(model, end) if first <= layer <= end]
+    if deployment.ramps is not None:
+        running = [layer for layer in running if layer in deployment.ramps]
+    leaves = not last and deployment.exit_mode != "none" and end in running
+    found = exit_test(model, end, rule_of(model, deployment)) if leaves else None
+    runs = found is not None or (within and running)
+    return {
+        "exit": found,
+        "ramps": tuple(running) if within else None,
+        "rule": rule_of(model, deployment) if runs else None,
+    }
+
+
+def rule_of(model: Model, deployment: Deployment) -> ExitRule | None:
+    """The rule by which requests leave: the deployment's own, else that of the model's exits."""
+    written = model.exits.rule if isinstance(model.exits, TableExits | MixedExits) else None
+    return deployment.rule if deployment.rule is not None else written
+
+
+def exit_test(model: Model, layer: int, rule: ExitRule | None) -> ExitTest | None:
+    """What a rule asks of the ramp after ``layer`` (from 1); None where the model has no ramp there, or no exits."""
     layers = list(_ramp_layers(model, layer))
     if model.exits is None or layer not in layers:
         return None
-    if not isinstance(model.exits, TableExits | MixedExits) or isinstance(model.exits.rule, PatienceRule):
+    if rule is None or isinstance(rule, PatienceRule):
         return ExitTest("unknown", None)
-    rule = model.exits.rule
-    assert isinstance(rule, ConfidenceRule | EntropyRule)
     measure, given = ("confidence", rule.confidence) if isinstance(rule, ConfidenceRule) else ("entropy", rule.entropy)
     return ExitTest(measure, float(given[layers.index(layer)] if isinstance(given, tuple) else given))
 

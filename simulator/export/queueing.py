@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,9 +30,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Both figures of a service."""
+    """Both figures of a service, or of a class of its requests that has an objective of its own."""
 
     service: str
+    """Its name; of a class ``SERVICE, class NAME``."""
     slo_s: float | None
     """Latency objective [s]."""
     asked: float | None
@@ -82,7 +83,7 @@ def compare(
     def run(scenario: Scenario, number: int, of: int) -> Mapping[str, Figures]:
         tick = None if progress is None else lambda share: progress((number + share) / of)
         tree = simulate(scenario, seed=seed, replications=replications, progress=tick).to_dict()["services"]
-        return {name: Figures(one["attainment"], one["latency"]["p99"]) for name, one in tree.items()}
+        return {name: Figures(one["attainment"], one["latency"]["p99"]) for name, one in _with_classes(tree)}
 
     verified = run(plain, 0, 2 if otherwise else 1)
     failure, found = None, verified
@@ -101,7 +102,23 @@ def _compared(scenario: Scenario, verified: Mapping[str, Figures], target: Mappi
         slo = service.slo
         latency_s, asked = (None, None) if slo is None else (slo.latency, slo.attainment)
         found.append(Compared(name, latency_s, asked, verified[name], target.get(name)))
+        for kind in service.classes or ():
+            if kind.slo is not None:
+                share = asked if kind.slo.attainment is None else kind.slo.attainment
+                key = _class_name(name, kind.name)
+                found.append(Compared(key, kind.slo.latency, share, verified[key], target.get(key)))
     return found
+
+
+def _with_classes(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Figures of every service, and of every class of its requests."""
+    for name, one in tree.items():
+        yield name, one
+        yield from ((_class_name(name, kind), figures) for kind, figures in one.get("classes", {}).items())
+
+
+def _class_name(service: str, kind: str) -> str:
+    return f"{service}, class {kind}"
 
 
 def as_target(case: Case, scenario: Scenario, target: Target) -> tuple[Scenario, tuple[str, ...]]:

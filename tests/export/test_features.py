@@ -124,6 +124,52 @@ def test_refused_or_noted_or_kept(feature: Feature, target: str, tmp_path: Path)
     assert all(f"- **Note:** {note}" in page for note in told)
 
 
+def windows_of_rules(mode: str, **second: Any) -> dict[str, Any]:
+    """Two windows that differ in nothing but what the second says of exits."""
+    found = with_rows()
+    service = found["services"]["chat"]
+    rows = service.pop("deployment")["portions"]
+    one = {"exit_mode": mode, "portions": rows}
+    service["deployments"] = [{"from": "0s"} | one, {"from": "10s"} | one | second]
+    return found
+
+
+def texts(folder: Path) -> str:
+    return "\n".join(path.read_text() for path in sorted(folder.rglob("*.*")) if path.name != "README.md")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_rule_of_a_window_goes_before_that_of_the_model(target: str, tmp_path: Path) -> None:
+    given = case(windows_of_rules("at_cut", rule={"confidence": 0.625}))
+    first, second = (window.parts["chat"][0].exit for window in given.windows)
+    assert first is not None
+    assert second is not None
+    assert (first.threshold, second.threshold) == (0.8, 0.625)
+    written(given, target, tmp_path / "out")
+    assert "0.8" in texts(tmp_path / "out")
+    assert "0.625" in texts(tmp_path / "out")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_ramps_that_run_are_told(target: str, tmp_path: Path) -> None:
+    given = case(windows_of_rules("compact", ramps=[4], rule={"confidence": 0.625}))
+    first, second = (window.parts["chat"] for window in given.windows)
+    assert [part.ramps for part in first] == [(2,), (4,)]
+    assert [part.ramps for part in second] == [(), (4,)]
+    assert [part.exit is None for part in (*first, *second)] == [False, True, True, True]  # no ramp after 2 any more
+    assert second[1].rule != first[1].rule
+    written(given, target, tmp_path / "out")
+    files = texts(tmp_path / "out")
+    assert "ramps" in files
+    assert "0.625" in files
+    if target == "kubernetes":  # other ramps are another Deployment
+        assert "- 2\n" in files
+
+
+def test_patience_of_a_window_is_found() -> None:
+    assert Feature.PATIENCE in {one.feature for one in found_in(case(windows_of_rules("at_cut", rule={"patience": 2})))}
+
+
 def test_an_unknown_feature_is_refused() -> None:
     """A feature that nobody thought of for a target is a reason to export nothing."""
     from dataclasses import replace

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from simulator.export.kubernetes.keda import why_not
 from simulator.export.kubernetes.read import at_instant
 from simulator.export.kubernetes.units import service_names, units_of
 from simulator.export.target import Options
-from simulator.export.text import read_yaml
+from simulator.export.text import parsed, read_yaml
 from tests.export.support import DAY, NOTHING, case, shipped, tree, written
 
 
@@ -76,6 +78,31 @@ def test_windows_by_overlay_and_by_the_clock(tmp_path: Path) -> None:
         for window in day.windows:  # every minute of the day
             for minute in range(int(window.start_s) // 60, int(window.end_s) // 60):
                 assert at_instant(one, (minute + 22 * 60 + 30) % 1440) == units[name].replicas[window.number]
+
+
+def test_what_keda_scales_says_no_replicas_there(tmp_path: Path) -> None:
+    """Else every `kubectl apply -k keda` would set them back to those of the first window."""
+    written(read_case(DAY), "kubernetes", tmp_path / "out")
+    (keda,) = read_yaml(tmp_path / "out/keda/kustomization.yaml")
+    scaled = {one["metadata"]["name"] for one in read_yaml(tmp_path / "out/keda/scaledobjects.yaml")}
+    assert {patch["target"]["name"] for patch in keda["patches"]} == scaled
+    assert {patch["target"]["kind"] for patch in keda["patches"]} == {"Deployment"}
+    assert {patch["patch"] for patch in keda["patches"]} == {'[{"op": "remove", "path": "/spec/replicas"}]'}
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kustomize_builds_every_folder(tmp_path: Path) -> None:
+    """As the user applies them: overlays set replicas, and by the clock nothing does."""
+    day = read_case(DAY)
+    written(day, "kubernetes", tmp_path / "out", namespace="prod")
+    units = {unit.name: unit for unit in units_of(day)}
+    for folder in [tmp_path / "out/keda", *(tmp_path / "out/overlays").iterdir()]:
+        done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        found = {one["metadata"]["name"]: one["spec"] for one in parsed(done.stdout) if one["kind"] == "Deployment"}
+        window = None if folder.name == "keda" else int(folder.name.removeprefix("window-"))
+        wanted = {name: None if window is None else unit.replicas[window] for name, unit in units.items()}
+        assert {name: spec.get("replicas") for name, spec in found.items()} == wanted
 
 
 def test_the_entry_finds_the_first_portions_of_every_cut_and_no_others(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ SETTINGS = {
         ("keda/scaledobjects.yaml", "desiredReplicas: '3'", "desiredReplicas: 3"),
         ("keda/scaledobjects.yaml", "name: chat-1-c1-1-4\n  minReplicaCount", "name: gone\n  minReplicaCount"),
         ("keda/scaledobjects.yaml", "minReplicaCount: 0", "minReplicaCount: 9"),
+        ("keda/kustomization.yaml", '"op": "remove"', '"op": "add"'),
+        ("keda/kustomization.yaml", "name: chat-1-c1-1-4", "name: chat"),
     ],
     "triton": [
         ("window-1/model_repository/chat-1-1-4/config.pbtxt", "max_batch_size: 8", "max_batch_size: 16"),

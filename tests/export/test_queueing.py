@@ -10,6 +10,7 @@ import pytest
 from simulator import simulate
 from simulator.cluster import loads
 from simulator.export import TARGETS, export
+from simulator.export.notes import summary
 from simulator.export.queueing import as_target, compare
 from simulator.export.target import Options
 from tests.export.support import case, tree
@@ -117,3 +118,22 @@ def test_a_run_shorter_than_the_plan_is_told(tmp_path: Path) -> None:
     done = export(read_case(DAY), "ray-serve", tmp_path / "out", Options())
     assert done.comparison.simulated_s == 40.0
     assert "Only the first 0:00:40 of the plan are simulated" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_an_objective_of_a_class_that_its_priority_kept_is_called_missed() -> None:
+    """Kubernetes knows no priorities: who paid waits like all others, which the service's own figure does not show."""
+    kinds = [
+        {"name": "paid", "share": "10%", "priority": 1, "slo": {"latency": "30ms", "attainment": "90%"}},
+        {"name": "free", "share": "90%"},
+    ]
+    rows = [{"layers": "1-6", "pool": "p", "replicas": 1, "batch": 1}]
+    given = tree(rows, classes=kinds, slo={"latency": "10s", "attainment": "90%"})
+    given["models"]["m"].pop("exits")
+    given["services"]["chat"]["deployment"]["exit_mode"] = "none"
+    given["services"]["chat"]["workload"] = {"process": "poisson", "rate": "125/s"}
+    found = compare(case(given), TARGETS["kubernetes"])
+    chat, paid = found.services
+    assert (chat.service, paid.service, paid.slo_s, paid.asked) == ("chat", "chat, class paid", 0.03, 0.9)
+    assert not chat.misses
+    assert paid.misses
+    assert any(text.startswith("service chat, class paid: MISSES") for text in summary(found, TARGETS["kubernetes"]))

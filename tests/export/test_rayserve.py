@@ -95,6 +95,9 @@ assert loaded == ["a.onnx"], loaded
 portion.reconfigure(settings | {"model": "b.onnx"})
 portion.reconfigure(settings)
 assert loaded == ["a.onnx", "b.onnx", "a.onnx"], loaded
+portion.reconfigure(settings | {"ramps": [4], "exit_rule": {"confidence": 0.6}})  # the same file, used otherwise
+portion.reconfigure(settings)
+assert loaded[3:] == ["a.onnx", "a.onnx"], loaded
 async def ask():
     return await asyncio.gather(*(portion(np.array([value])) for value in (0.4, 0.5, 0.6, 0.1, 0.9, 0.2)))
 found = asyncio.run(ask())

@@ -126,7 +126,10 @@ def server(models: dict[str, Any], asked: list[str]) -> types.ModuleType:
     """The module that Triton gives to Python models, with models as functions."""
 
     class Request:
-        def __init__(self, model_name: str, requested_output_names: list[str], inputs: list[Tensor]) -> None:
+        def __init__(
+            self, model_name: str, requested_output_names: list[str], inputs: list[Tensor], preferred_memory: Any
+        ) -> None:
+            assert preferred_memory == ("CPU", 0)  # else the scores stay on the device, where nobody here reads them
             self.model, self.names, self.value = model_name, requested_output_names, inputs[0].value
 
         def exec(self) -> Any:
@@ -147,6 +150,8 @@ def server(models: dict[str, Any], asked: list[str]) -> types.ModuleType:
         "TritonModelException": RuntimeError,
         "TritonError": str,
         "TRITONSERVER_RESPONSE_COMPLETE_FINAL": 1,
+        "TRITONSERVER_MEMORY_CPU": "CPU",
+        "PreferredMemory": lambda kind, number: (kind, number),
         "InferenceResponse": lambda output_tensors=None, error=None: (output_tensors, error),
         "get_input_tensor_by_name": lambda request, name: request[name],
         "get_output_tensor_by_name": lambda found, name: Tensor(name, found.tensors[name]),

@@ -59,6 +59,8 @@ def test_what_is_proved_and_what_is_not() -> None:
     assert "proved: the cheapest of what was searched" in text
     assert "at most 25.00 % above the cheapest of any plan, which costs 8.000 per hour or more" in text
     assert "30.00 in all, 0.500 of it for changes" in text
+    missed = "\n".join(lines(figures([row()] * 3, holds=False, reason="late")))
+    assert "proved" not in missed
 
 
 def test_the_most_is_told_the_other_way_round() -> None:

@@ -33,8 +33,8 @@ KUBERNETES = Target(
             "noted", "pods are ready when all weights are loaded, unless the image does it"
         ),
         Feature.SERIAL: KEPT,
-        Feature.COMPACT: Verdict("noted", f"{_IMAGE} (exit_mode: compact, exit_rule)"),
-        Feature.ANSWER_EARLY: Verdict("noted", f"{_IMAGE} (exit_mode: answer_early, exit_rule)"),
+        Feature.COMPACT: Verdict("noted", f"{_IMAGE} (exit_mode: compact, ramps, exit_rule)"),
+        Feature.ANSWER_EARLY: Verdict("noted", f"{_IMAGE} (exit_mode: answer_early, ramps, exit_rule)"),
         Feature.PATIENCE: Verdict("noted", f"{_IMAGE} (exit_rule)"),
         Feature.SHARES: Verdict("noted", "the ramps of your model decide; settings.yaml holds no threshold"),
         Feature.KINDS: KEPT,

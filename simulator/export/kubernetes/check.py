@@ -19,7 +19,7 @@ KEDA_SCHEMA = Path(__file__).parent.parent / "data" / "keda-scaledobject.schema.
 KUSTOMIZATION = "kustomization.yaml"
 NEEDED = {"service", "model", "pool", "devices", "execution", "exit_mode", "portions"}
 OF_PORTION = {"layers", "batch", "max_wait", "precision", "weights"}
-OPTIONAL = {"next", "exit_rule", "leave", "prefetch"}
+OPTIONAL = {"next", "exit_rule", "leave", "prefetch", "ramps"}
 INSTANCE = "app.kubernetes.io/instance"
 OF_PODS = ("name", "instance", "component", "part-of", "managed-by")
 OF_ALL = (*OF_PODS, "version")
@@ -98,7 +98,7 @@ def _schema(text: str) -> tuple[str, ...]:
 def _kustomization(one: Mapping[str, Any], path: Path) -> Iterator[str]:
     if (one["kind"], one["apiVersion"]) != ("Kustomization", "kustomize.config.k8s.io/v1beta1"):
         yield "is no Kustomization of kustomize.config.k8s.io/v1beta1"
-    if unknown := set(one) - {"kind", "apiVersion", "resources", "replicas"}:
+    if unknown := set(one) - {"kind", "apiVersion", "resources", "replicas", "patches"}:
         yield f"has the unknown key {min(map(str, unknown))!r}"
     resources = one.get("resources")
     if not isinstance(resources, list) or not resources:
@@ -230,6 +230,10 @@ def _clock(folder: Path, objects: Objects) -> Iterator[str]:
         return
     manifest = json.loads((folder / "export.json").read_text(encoding="utf-8"))
     shift = clock_minutes(manifest["options"]["clock"])
+    (keda,) = read_yaml(folder / "keda" / KUSTOMIZATION)
+    freed = {patch["target"]["name"] for patch in keda.get("patches", []) if _removes_replicas(patch)}
+    for name in sorted(freed ^ set(scaled)):
+        yield f"keda: the replicas of {name} must be removed where it is scaled, and only there"
     for window in manifest["windows"]:
         (overlay,) = read_yaml(folder / "overlays" / f"window-{window['number']}" / KUSTOMIZATION)
         counts = {entry["name"]: entry["count"] for entry in overlay["replicas"]}
@@ -244,6 +248,11 @@ def _clock(folder: Path, objects: Objects) -> Iterator[str]:
                 said = " and ".join(map(str, sorted(asked)))
                 where = f"window {window['number']}"
                 yield f"ScaledObject {name}: asks for {said} replicas in {where}, its overlay for {counts.get(name)}"
+
+
+def _removes_replicas(patch: Any) -> bool:
+    (steps,) = parsed(patch["patch"])
+    return patch["target"]["kind"] == "Deployment" and list(steps) == [{"op": "remove", "path": "/spec/replicas"}]
 
 
 def _pods(objects: Objects) -> list[Mapping[str, str]]:

@@ -116,10 +116,9 @@ def settings_text(case: Case, unit: Unit, following: str | None) -> str:
         "exit_mode": unit.exit_mode,
         "portions": [_portion(part) for part in unit.parts],
     }
-    exits = case.scenario.models[service.model].exits
-    rule = getattr(exits, "rule", None)
-    if rule is not None and unit.exit_mode != "none":
-        tree["exit_rule"] = rule.model_dump(mode="json")
+    rules = [part.rule for part in unit.parts if part.rule is not None]
+    if rules:  # a deployment has one
+        tree["exit_rule"] = rules[0].model_dump(mode="json")
     if following is not None:
         tree["next"] = f"http://{following}:{PORT}"
     return yaml_text(tree)
@@ -135,6 +134,8 @@ def _portion(part: Part) -> dict[str, Any]:
     }
     if part.weights == "streamed":
         found["prefetch"] = part.prefetch or 2
+    if part.ramps is not None:
+        found["ramps"] = list(part.ramps)
     if part.exit is not None and part.exit.threshold is not None:
         found["leave"] = {part.exit.measure: part.exit.threshold}
     elif part.exit is not None:

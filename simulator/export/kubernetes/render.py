@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from simulator.export.case import Case
@@ -27,7 +28,7 @@ def render(case: Case, options: Options) -> Rendered:
     scaled = scaled_objects(case, units, options) if reason is None else []
     if scaled:
         files["keda/scaledobjects.yaml"] = yaml_text(*scaled, head=head)
-        files[f"keda/{KUSTOMIZATION}"] = yaml_text(_kustomization(["../base", "scaledobjects.yaml"]), head=head)
+        files[f"keda/{KUSTOMIZATION}"] = yaml_text(_by_clock([one["metadata"]["name"] for one in scaled]), head=head)
     elif reason is None:
         reason = "No portion changes its replicas between windows: no ScaledObjects are written."
     return Rendered(files, _steps(case, units, options, bool(scaled)), _notes(case, options, reason))
@@ -70,6 +71,16 @@ def _kustomization(resources: list[str], **more: Any) -> dict[str, Any]:
 def _overlay(units: tuple[Unit, ...], index: int) -> dict[str, Any]:
     counts = [{"name": unit.name, "count": unit.replicas[index]} for unit in units]
     return _kustomization(["../../base"], replicas=counts)
+
+
+def _by_clock(names: list[str]) -> dict[str, Any]:
+    """The base with ScaledObjects. What they scale says no replicas: applied again, it would set them back."""
+    remove = json.dumps([{"op": "remove", "path": "/spec/replicas"}])
+    patches = [
+        {"target": {"group": "apps", "version": "v1", "kind": "Deployment", "name": name}, "patch": remove}
+        for name in names
+    ]
+    return _kustomization(["../base", "scaledobjects.yaml"], patches=patches)
 
 
 def _steps(case: Case, units: tuple[Unit, ...], options: Options, scaled: bool) -> tuple[str, ...]:

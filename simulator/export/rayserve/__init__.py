@@ -25,7 +25,7 @@ RAY_SERVE = Target(
         Feature.STREAMED: Verdict("refused", "a replica loads its whole portion: use `weights: resident`"),
         Feature.STREAMED_START: Verdict("noted", "replicas are ready when all weights are loaded"),
         Feature.SERIAL: Verdict("refused", "a replica runs one portion: use `execution: parallel`"),
-        Feature.COMPACT: Verdict("noted", "the model file has to shrink its batch itself"),
+        Feature.COMPACT: Verdict("noted", "the model file has to shrink its batch (user_config: ramps, exit_rule)"),
         Feature.ANSWER_EARLY: Verdict("refused", "the chain stops at an answer: use `exit_mode: at_cut` or compact"),
         Feature.PATIENCE: Verdict("refused", "the chain tests one ramp: use a rule of confidence or entropy"),
         Feature.SHARES: Verdict(

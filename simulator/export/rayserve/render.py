@@ -89,8 +89,17 @@ def _deployment(label: str, part: Part) -> dict[str, Any]:
             "batch": part.batch,
             "max_wait_s": part.max_wait_s,
             "leave": leave,
-        },
+        }
+        | _within(part),
     }
+
+
+def _within(part: Part) -> dict[str, Any]:
+    """What a model file must know of the ramps within its layers, where any run."""
+    if part.ramps is None:
+        return {}
+    rule = None if not part.ramps or part.rule is None else part.rule.model_dump(mode="json")
+    return {"ramps": list(part.ramps), "exit_rule": rule}
 
 
 def resource(pool: str) -> str:

@@ -26,7 +26,7 @@ TRITON = Target(
         Feature.STREAMED: Verdict("refused", "backends load whole models: use `weights: resident`"),
         Feature.STREAMED_START: Verdict("noted", "instances are ready when all weights are loaded"),
         Feature.SERIAL: Verdict("refused", "a model instance runs one portion: use `execution: parallel`"),
-        Feature.COMPACT: Verdict("noted", "the model file has to shrink its batch itself (parameter exit_rule)"),
+        Feature.COMPACT: Verdict("noted", "the model file has to shrink its batch (parameters ramps, exit_rule)"),
         Feature.ANSWER_EARLY: Verdict("refused", "the chain stops at an answer: use `exit_mode: at_cut` or compact"),
         Feature.PATIENCE: Verdict("refused", "the chain tests one ramp: use a rule of confidence or entropy"),
         Feature.SHARES: Verdict(

@@ -92,6 +92,10 @@ def _model(name: str, kinds: Sequence[Part], capacity: int | None, free: dict[st
         "precision": part.precision_text,
         "devices_per_replica": json.dumps({kind.pool: kind.devices for kind in kinds}),
     }
+    if part.ramps is not None:
+        told["ramps"] = json.dumps(part.ramps)
+    if part.ramps and part.rule is not None:
+        told["exit_rule"] = part.rule.model_dump_json()
     return {
         "name": name,
         "backend": "onnxruntime",

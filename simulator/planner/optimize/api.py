@@ -28,6 +28,7 @@ from simulator.planner.optimize.trade import trade_offs
 from simulator.planner.optimize.write import plan_of
 from simulator.results.cohort import Json
 from simulator.scenario import Scenario
+from simulator.scenario.planfile import Plan
 
 if TYPE_CHECKING:
     from simulator.planner.optimize.verify import Verification
@@ -71,7 +72,15 @@ def optimize(
         if pareto and not outcome.interrupted:
             traded = trade_offs(here, judge, outcome.last.choices)
     certificate |= {"evaluations": judge.simulated, "seconds": time.monotonic() - started}
-    return replace(_told(here, outcome, certificate, kept), pareto=traded)
+    told = _told(here, outcome, certificate, kept)
+    return replace(told, pareto=traded, plan=_with_front(told.plan, traded))
+
+
+def _with_front(plan: Plan | None, traded: list[Json] | None) -> Plan | None:
+    """The plan whose certificate holds the trade-offs as well, so that its file can show them."""
+    if plan is None or traded is None:
+        return plan
+    return plan.model_copy(update={"certificate": {**(plan.certificate or {}), "pareto": traded}})
 
 
 def _check(time_limit: float | None, evaluations: int | None, workers: int | None) -> None:
@@ -95,19 +104,21 @@ def _certificate(here: Ready, judge: SimulationJudge, outcome: Outcome) -> Json:
     """How good the last choice is. Bounds are those of the search before anything was verified."""
     first, last, objective = outcome.first, outcome.last, here.planner.objective
     gaps = first.bounds.gaps(last.value, most=objective != "cost")
+    holds = outcome.verification is not None and outcome.verification.holds
+    proven = holds and gaps["search"] is not None and gaps["search"] <= PROVEN
     certificate: Json = {
         "objective": objective,
         "value": finite(last.value) if last.choices is not None else None,
         "bounds": first.bounds.to_dict(),
         "gaps": gaps if last.choices is not None else dict.fromkeys(gaps),
-        "proven": last.choices is not None and gaps["search"] is not None and gaps["search"] <= PROVEN,
+        "proven": proven,
         "complete": all(space.complete for space in here.spaces),
         "stopped": first.stopped,
         "rounds": outcome.rounds,
         "refuted": list(outcome.refuted),
         "shapes": sum(len(space.shapes) for space in here.spaces),
         "seed": here.scenario.seed,
-        "rejected": [*rejected_rows(here.problem, last.rejected, objective), *left_out_rows(here.problem)],
+        "rejected": [*rejected_rows(here.problem, last.rejected, objective, proven), *left_out_rows(here.problem)],
     }
     if last.choices is not None and not outcome.interrupted and objective == "cost":
         certificate |= _room(here, judge, last.choices)

@@ -11,6 +11,8 @@ from simulator.cluster.lower import lower
 from simulator.cluster.lower.capacity import capacities, expected_requests, rate_between
 from simulator.cluster.lowered import Lowered
 from simulator.planner.saturate import KEPT_UP
+from simulator.reporting.report.pointers import clock
+from simulator.results.units import measure
 from simulator.scenario import Scenario
 from simulator.scenario.service import Service
 from simulator.scenario.workload import Poisson, Trace
@@ -108,11 +110,11 @@ def _shortened(scenario: Scenario, lowered: Lowered, share: float) -> tuple[Scen
     here, whole = _load(scenario, lowered, start, end), _load(scenario, lowered, 0.0, run.duration)
     length = min(run.duration * share * (whole / here if here else 1.0), end - start)
     changed = run.model_copy(update={"duration": length, "warmup": min(lowered.warmup_s, WARM * length), "drain": None})
-    what = f"the first {length:.4g} s of the run"
+    took = measure(length, "seconds")
+    what = f"the first {took} of the run"
     if not steady:
-        what = (
-            f"{length:.4g} s at the mean load of the busiest stretch ({start:g} s to {end:g} s), with random arrivals"
-        )
+        stretch = f"{clock(start, run.duration)} to {clock(end, run.duration)}"
+        what = f"{took} at the mean load of the busiest stretch ({stretch}), with random arrivals"
     note = f"What-ifs simulate {what}; their figures need not equal those of the whole run."
     return scenario.model_copy(update={"services": services, "run": changed}), note
 

@@ -53,12 +53,27 @@ def fold(tree: Any, *steps: str | int) -> Figure:
     return Figure(f"{value:.3g} times", place, value)
 
 
+def clock(at_s: float, run_s: float) -> str:
+    """An instant of a run of ``run_s`` seconds: in seconds, or as hours and minutes where the run takes long.
+
+    >>> clock(90.0, 120.0), clock(0.0, 86400.0), clock(25200.0, 86400.0), clock(5430.5, 7200.0)
+    ('90 s', '0:00 h', '7:00 h', '1:30:30.5 h')
+    """
+    if run_s < 600.0:
+        return f"{at_s:.4g} s"
+    minutes, seconds = divmod(round(at_s, 3), 60.0)
+    rest = f":{seconds:06.3f}".rstrip("0").rstrip(".") if seconds else ""
+    return f"{int(minutes) // 60}:{int(minutes) % 60:02}{rest} h"
+
+
 def word(tree: Any, *steps: str | int) -> Figure:
     """A text or a plain number as it stands."""
     place = pointer(*steps)
     value = at(tree, place)
     if isinstance(value, float):
         text = measure(value, "plain")
+    elif isinstance(value, bool) or value is None:  # 1 and 0 are numbers
+        text = {True: "yes", False: "no", None: "-"}[value]
     else:
-        text = {True: "yes", False: "no", None: "-"}.get(value, str(value))
+        text = str(value)
     return Figure(text, place, value)

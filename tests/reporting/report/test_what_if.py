@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from simulator.cluster import simulate
 from simulator.planner.saturate import saturate
-from simulator.reporting.report import html_page, make_report
+from simulator.reporting.report import html_page, make_report, markdown
 from simulator.reporting.report.bench import LONG, MOST, bench_of
-from simulator.reporting.report.content import Picture
+from simulator.reporting.report.content import Picture, Table
 from simulator.scenario import Scenario, load, loads
 from simulator.scenario.planfile import read_plan
 from tests.reporting.report.cases import SCENARIOS, one, report, three
@@ -44,7 +45,7 @@ def figures(scenario: Scenario) -> Any:
     return simulate(scenario, replications=1).to_dict()["services"]
 
 
-def test_the_planned_load_is_the_first_replication_of_the_scenario() -> None:
+def test_the_simulated_load_is_the_first_replication_of_the_scenario() -> None:
     numbers = report("one").numbers["growth"]
     (row,) = [row for row in numbers["rows"] if row["factor"] == 1.0]
     found = figures(one())["sentiment"]
@@ -133,7 +134,7 @@ def test_a_day_is_tried_at_its_busiest(deployed: str) -> None:
     if deployed == STANDING:
         assert 1590 < rate <= 1600  # the peak of the wave, at 14 h
     else:  # one replica carries 963/s, and the wave is at about 720/s on average until 8 h: nearer than at the peak
-        spans = {"(0 s to 28800 s)": 1, "(28800 s to 72000 s)": 6, "(72000 s to 86400 s)": 2}
+        spans = {"(0:00 h to 8:00 h)": 1, "(8:00 h to 20:00 h)": 6, "(20:00 h to 24:00 h)": 2}
         (replicas,) = [count for span, count in spans.items() if span in bench.note]
         assert bench.scenario.services["chat"].timeline[0][1].portions[0].replicas == replicas
         pressures = {1: _mean(0, 8) / 1, 6: _mean(8, 20) / 6, 2: _mean(20, 24) / 2}
@@ -194,6 +195,63 @@ def test_a_plan_is_shown_with_its_proof(front: str, tmp_path: Any) -> None:
     assert len(pictures) == bool(front)
     if front:
         assert [point["chosen"] for point in made.numbers["front"]["points"]] == [True, False]
+
+
+TRADED = """pareto:
+  - {service: a, mode: none, cost_per_hour: 2.0, p99: 0.03, accuracy: 0.9, holds: true, chosen: true}
+  - {service: a, mode: compact, cost_per_hour: 1.0, p99: 0.06, accuracy: 0.8, holds: false, chosen: false}
+  - {service: b, mode: none, cost_per_hour: 4.0, p99: 0.01, accuracy: null, holds: true, chosen: true}"""
+
+
+def test_every_service_has_its_own_trade_off(tmp_path: Any) -> None:
+    """As `plan optimize --pareto -o` writes it: points of several services are not one front."""
+    file = tmp_path / "plan.yaml"
+    file.write_text(PLAN.replace("PARETO", TRADED))
+    scenario = load(SCENARIOS / "heterogeneous.yaml", sets=HETEROGENEOUS, plan=file)
+    made = make_report(scenario, read_plan(file).plan, plan_name="plan.yaml", draws=10)
+    (section,) = [one for one in made.sections if one.name == "front"]
+    first, second = (block.alt for block in section.blocks if isinstance(block, Picture))
+    assert first.startswith("a: 2 ways to deploy, those that no other betters in cost per hour and p99 and accuracy")
+    assert first.endswith("and the chosen one: 2 and 30 ms.")
+    assert second.startswith("b: 1 ways to deploy")
+    (table,) = [block for block in section.blocks if isinstance(block, Table)]
+    assert table.marked == {0, 2}
+    assert [cell.text for cell in table.rows[1] if not isinstance(cell, str)][3:5] == ["60.00 ms", "80.00 %"]
+
+
+WINDOWS = """
+version: 1
+name: two halves
+seed: 1
+run: {duration: 20min, replications: 1}
+cluster:
+  pools:
+    a: {device: v100-16gb, count: 4, price_per_hour: 3}
+    b: {device: a100-40gb, count: 4, price_per_hour: 4}
+models: {bert: {catalogue: bert-base}}
+services:
+  chat:
+    model: bert
+    slo: {latency: 100ms, attainment: 99%}
+    workload: {process: poisson, rate: 30/s}
+    deployments:
+      - {from: 0s, portions: [{layers: 1-12, pool: a, replicas: 3, batch: 8}]}
+      - {from: 10min, portions: [{layers: 1-6, pool: b, replicas: 1, batch: 8}, {layers: 7-12, pool: b, replicas: 1}]}
+"""
+
+
+def test_windows_are_told_by_the_clock_and_devices_at_one_time() -> None:
+    """Three devices, then two others: five are never held."""
+    made = make_report(loads(WINDOWS), draws=10)
+    assert made.numbers["answer"]["devices"] == 3
+    said = markdown(made)
+    assert "It takes up to 3 devices at a time" in said
+    assert "chat from 0:00 h on: the model is whole" in said
+    assert "chat from 0:10 h on: the model is cut" in said
+    assert "layers 1-12 from 0:00 h" in said
+    assert not re.search(r"from \d+ s on|@\d", said)
+    assert "Used in other windows than the one that is tried here: " in said
+    assert re.search(r"\| replications \| 1 \|", said)
 
 
 FORECAST = """

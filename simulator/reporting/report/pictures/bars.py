@@ -102,13 +102,25 @@ def band_picture(
 
 
 def front_picture(
-    points: Sequence[tuple[float, float]], chosen: Sequence[bool], axes_names: tuple[str, str], name: str, alt: str
+    points: Sequence[tuple[float, float]],
+    chosen: Sequence[bool],
+    axes_names: tuple[str, str],
+    name: str,
+    alt: str,
+    less: bool = True,
 ) -> str:
-    """A Pareto front with the chosen point marked."""
+    """A Pareto front with the chosen point marked; ``less``: of the second axis less is better, else more.
+
+    The line joins the points that no other betters in these two; others are there for a third figure.
+    """
     figure, axes = canvas(2.9)
-    ordered = sorted(points)
-    axes.plot(*zip(*ordered), color=FAINT, lw=1.2, drawstyle="steps-post")
-    axes.plot(*zip(*ordered), color=BLUE, marker="o", ms=5, ls="none", label="not dominated")
+    sign = 1.0 if less else -1.0
+    edge: list[tuple[float, float]] = []
+    for point in sorted(points, key=lambda one: (one[0], sign * one[1])):
+        if not edge or sign * point[1] < sign * edge[-1][1]:
+            edge.append(point)
+    axes.plot(*zip(*edge), color=FAINT, lw=1.2, drawstyle="steps-post")
+    axes.plot(*zip(*points), color=BLUE, marker="o", ms=5, ls="none", label="tried")
     mine = [point for point, is_chosen in zip(points, chosen) if is_chosen]
     if mine:
         axes.plot(*zip(*mine), color=RED, marker="*", ms=13, ls="none", label="chosen plan")

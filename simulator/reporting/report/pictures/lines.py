@@ -98,7 +98,7 @@ def growth_picture(
         axes.axvline(breaks, color=RED, lw=1.4, ls=":", label=f"breaks at × {breaks:.3g}")
     axes.axvline(1.0, color=FAINT, lw=1.0)
     axes.set_ylim(0.0, 103.0)
-    axes.set_xlabel("load, as a multiple of the planned one")
+    axes.set_xlabel("load, as a multiple of the simulated one")
     axes.set_ylabel("answered in time [%]")
     key(figure, 2)
     return svg_of(figure, name, alt)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from simulator.reporting.report.case import Case, Json, Part
 from simulator.reporting.report.content import Block, Sentence, Words
 from simulator.reporting.report.pointers import asked, fold, shown
+from simulator.reporting.report.sections.load import held_by
 from simulator.results.figures import ends
 
 MANY = 3
@@ -18,9 +21,24 @@ def _numbers(case: Case) -> Json:
     return {
         "missed": list(missed),
         "judged": judged,
-        "devices": sum(tree["used"] or 0 for tree in figures["pools"].values()),
+        "devices": _devices(case),
+        "varies": any(len(service.deployments) > 1 for service in case.lowered.services),
         "services": len(figures["services"]),
     }
+
+
+def _devices(case: Case) -> int:
+    """The most devices at one time: not the sum of what every pool holds at most, which windows hold at other times."""
+    used = sum(tree["used"] or 0 for tree in case.figures["pools"].values())
+    services = case.lowered.services
+    starts = sorted({one.from_s for service in services for one in service.deployments})
+    in_force = ([(one, [d for d in one.deployments if d.from_s <= start][-1]) for one in services] for start in starts)
+    held = [Counter[int]() for _ in starts]
+    for count, window in zip(held, in_force):
+        for service, deployment in window:
+            count.update(held_by(service, deployment))
+    peaks = sum(max(count[pool] for count in held) for pool in {pool for count in held for pool in count})
+    return used - peaks + max((count.total() for count in held), default=0)
 
 
 def _blocks(case: Case) -> list[Block]:
@@ -111,9 +129,11 @@ def _what_it_costs(case: Case) -> list[Words]:
     devices = shown(case.tree, "plain", "answer", "devices")
     cost = shown(case.tree, "plain", "money", "cost_per_hour")
     plural = "" if devices.value == 1 else "s"
-    words: list[Words] = ["It takes ", devices, f" device{plural} and costs ", cost, " per hour"]
+    varies = case.tree["answer"]["varies"]
+    lead, often = ("It takes up to ", " at a time") if varies else ("It takes ", "")
+    words: list[Words] = [lead, devices, f" device{plural}{often} and costs ", cost, " per hour"]
     if not cost.value:
-        words = ["It takes ", devices, f" device{plural}, whose price nobody has stated"]
+        words = [lead, devices, f" device{plural}{often}, whose price nobody has stated"]
     elif len(names) == 1 and case.figures["services"][names[0]]["cost_per_million"] is not None:
         tree, here = case.figures["services"][names[0]], ("result", "services", names[0], "cost_per_million")
         words += [", ", shown(case.tree, "plain", *here, ends=ends(tree, "cost_per_million")), " per million answers"]
@@ -150,8 +170,8 @@ def _room(case: Case) -> list[Words]:
         return [f"the objectives hold up to {most:g} times the load, the most that was tried; "]
     figure = fold(case.tree, "growth", "breaks", "factor")
     if factor < 1.0:
-        return ["the objectives hold only up to ", figure, " the planned load; "]
-    return ["the load may grow to ", figure, " the planned one before an objective is missed; "]
+        return ["the objectives hold only up to ", figure, " the simulated load; "]
+    return ["the load may grow to ", figure, " the simulated one before an objective is missed; "]
 
 
 def _doubt(case: Case) -> list[Words]:

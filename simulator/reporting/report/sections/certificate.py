@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simulator.reporting.figure import time_axis
 from simulator.reporting.report.case import Case, Json, Part
 from simulator.reporting.report.content import Block, Cell, Figure, Picture, Table, note, plain
 from simulator.reporting.report.pictures.bars import front_picture
 from simulator.reporting.report.pointers import pointer
-from simulator.results.units import number
+from simulator.results.units import Kind, measure, number
 
 FRONT = "pareto"
 COSTS = ("cost_per_hour", "cost", "cost_per_day")
 OTHERS = ("p99", "latency", "attainment", "accuracy", "goodput")
 """Keys of a point of the front that can be its axes, the first one that all points have."""
+LESS = ("p99", "latency")
+"""Those of them that are times: less is better."""
+KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(LESS, "seconds"),
+    **dict.fromkeys(("attainment", "accuracy", "target", "bound", "dearer", "sampled"), "share"),
+    "goodput": "rate",
+}
+"""What the figures of a certificate are, by their key; all others are shown as plain numbers."""
 MOST_ROWS = 40
 
 
@@ -73,14 +82,15 @@ def _rows(title: str, items: Sequence[Mapping[str, Any]], here: tuple[str | int,
 
 def _figure(value: Any, *here: str | int) -> Figure:
     """Any plain value with its place."""
+    kind: Kind = "share" if "gaps" in here else KINDS.get(str(here[-1]), "plain")
     if isinstance(value, bool) or value is None:
         text = {True: "yes", False: "no", None: "-"}[value]
     elif isinstance(value, int | float):
-        text = f"{value:,}" if isinstance(value, int) else number(value)
+        text = f"{value:,}" if isinstance(value, int) else measure(value, kind)
     elif isinstance(value, Mapping):
         text = "; ".join(f"{_words(str(key))}: {item}" for key, item in value.items())
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        text = ", ".join(map(str, value)) or "none"
+        text = ", ".join(number(one) if isinstance(one, float) else str(one) for one in value) or "none"
     else:
         text = str(value)
     return Figure(text, pointer(*here), value)
@@ -114,22 +124,44 @@ def _front_blocks(case: Case) -> list[Block]:
     assert numbers is not None
     points = numbers["points"]
     if not points:
-        return [note("The plan's file holds no Pareto front: it was made for one objective.")]
+        return [note("The plan's file holds no Pareto front: `plan optimize --pareto -o` writes one.")]
+    services = list(dict.fromkeys(point.get("service") for point in points))
     blocks: list[Block] = []
-    across, up = (next((key for key in keys if _all_have(points, key)), None) for keys in (COSTS, OTHERS))
-    if across and up:
-        chosen = [bool(point.get("chosen")) for point in points]
-        mine = [point for point in points if point.get("chosen")]
-        alt = f"{len(points)} plans that no other beats in both {_words(across)} and {_words(up)}"
-        alt += f"; the chosen one: {mine[0][across]:.4g} and {mine[0][up]:.4g}." if mine else "."
-        pairs = [(float(point[across]), float(point[up])) for point in points]
-        picture = front_picture(pairs, chosen, (_words(across), _words(up)), "front", alt)
-        blocks.append(Picture(picture, "Plans that no other beats", alt))
-        if not mine:
-            blocks.append(plain("The file does not say which of them was chosen."))
+    for place, name in enumerate(services):
+        mine = [point for point in points if point.get("service") == name]
+        blocks += _front_picture(f"front{place}", f"{name}: " if len(services) > 1 else "", mine)
+    if not any(point["chosen"] for point in points):
+        blocks.append(plain("The file does not say which of them was chosen."))
+    if any("holds" in point for point in points):
+        blocks.append(note("Each is tried alone in the window of its service's highest load."))
     table = _rows("Pareto front", points, ("front", "points"))
-    marked = frozenset(place for place, point in enumerate(points[:MOST_ROWS]) if point.get("chosen"))
+    marked = frozenset(place for place, point in enumerate(points[:MOST_ROWS]) if point["chosen"])
     return [*blocks, Table(table.title, table.header, table.rows, marked)]
+
+
+def _front_picture(place: str, who: str, points: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """The points of one service in the plane of cost and the first other figure that all of them have."""
+    across = next((key for key in COSTS if _all_have(points, key)), None)
+    known = [key for key in OTHERS if _all_have(points, key)]
+    if across is None or not known:
+        return []
+    up, mine = known[0], [point for point in points if point["chosen"]]
+    factor, unit = axis_of(up, [float(point[up]) for point in points])
+    wanted = [_words(key) for key in (across, *(key for key in known if key == up or key == "accuracy"))]
+    alt = f"{who}{len(points)} ways to deploy, those that no other betters in {' and '.join(wanted)}"
+    if mine:
+        alt += f", and the chosen one: {mine[0][across]:.4g} and {factor * mine[0][up]:.4g}{unit and f' {unit}'}"
+    pairs = [(float(point[across]), factor * float(point[up])) for point in points]
+    names = (_words(across), _words(up) + (f" [{unit}]" if unit else ""))
+    picture = front_picture(pairs, [point["chosen"] for point in points], names, place, f"{alt}.", up in LESS)
+    return [Picture(picture, f"{who}cost and what it gives", f"{alt}.")]
+
+
+def axis_of(key: str, values: Sequence[float]) -> tuple[float, str]:
+    """Factor and unit of an axis: of times by their size, of shares per cent."""
+    if key in LESS:
+        return time_axis(max(values))
+    return (100.0, "%") if KINDS.get(key) == "share" else (1.0, "")
 
 
 def _all_have(points: Sequence[Mapping[str, Any]], key: str) -> bool:

@@ -8,7 +8,7 @@ from simulator.cluster.lower.layers import ModelCosts
 from simulator.reporting.report.case import Case, Json, Part
 from simulator.reporting.report.content import Block, Cell, Picture, Table, note, plain
 from simulator.reporting.report.pictures.shapes import Cut, cuts_picture
-from simulator.reporting.report.pointers import shown, word
+from simulator.reporting.report.pointers import clock, shown, word
 from simulator.scenario import deployment
 from simulator.scenario.precision import PrecisionChoice
 
@@ -79,30 +79,39 @@ def _blocks(case: Case) -> list[Block]:
     for place, (name, windows) in enumerate(numbers["services"].items()):
         for number, window in enumerate(windows[:MOST_WINDOWS]):
             if number < MOST_PICTURES and (len(window["portions"]) > 1 or window["ramps"]):
-                blocks.append(_picture(f"cuts{place}-{number}", name, window, len(windows) > 1))
+                blocks.append(_picture(case, f"cuts{place}-{number}", name, window, len(windows) > 1))
             blocks.append(_table(case, name, number, window, len(windows) > 1))
-        first = windows[0]
-        words = {
-            "none": "no ramp answers",
-            "at_cut": "requests leave at the cuts",
-            "compact": "batches shrink at ramps",
-        }
-        told = words.get(first["exit_mode"], "answers leave at ramps, slots stay")
-        serial = "one after another on the same device" if first["execution"] == "serial" else "on devices of their own"
-        cut = "the model is cut" if len(first["reach"]) > 1 else "the model is whole"
-        blocks.append(
-            plain(f"{name}: {cut}, its portions run {serial}; {told}; queues: {first['routing'].replace('_', ' ')}.")
-        )
+        blocks += [plain(f"{name}{text}.") for text in _how(case, windows)]
         if len(windows) > MOST_WINDOWS:
             blocks.append(note(f"The first {MOST_WINDOWS} of {len(windows)} deployments of {name} are listed."))
     return blocks
 
 
-def _when(window: Json, several: bool) -> str:
-    return f" from {window['start']:g} s on" if several else ""
+def _how(case: Case, windows: list[Json]) -> list[str]:
+    """How it is cut, run, left and queued for: once where all windows agree, else for each that changes something."""
+    told: list[tuple[Json, str]] = []
+    for window in windows[:MOST_WINDOWS]:
+        layers = ", ".join(map(str, window["ramps"])) or "none"
+        leave = {
+            "none": "no ramp answers",
+            "at_cut": f"requests leave at the cuts (ramps after layers {layers})",
+            "compact": f"batches shrink at ramps (after layers {layers})",
+        }.get(window["exit_mode"], f"answers leave at ramps (after layers {layers}), slots stay")
+        serial = window["execution"] == "serial"
+        run = "one after another on the same device" if serial else "on devices of their own"
+        cut = "the model is cut" if len(window["reach"]) > 1 else "the model is whole"
+        queues = window["routing"].replace("_", " ")
+        text = f"{cut}, its portions run {run}; {leave}; queues: {queues}"
+        if not told or told[-1][1] != text:
+            told.append((window, text))
+    return [f"{_when(case, window, len(told) > 1)}: {text}" for window, text in told]
 
 
-def _picture(place: str, name: str, window: Json, several: bool) -> Picture:
+def _when(case: Case, window: Json, several: bool) -> str:
+    return f" from {clock(window['start'], case.lowered.duration_s)} on" if several else ""
+
+
+def _picture(case: Case, place: str, name: str, window: Json, several: bool) -> Picture:
     cuts = []
     reach = window["reach"]
     whole = any(share < 1.0 for share in reach.values())
@@ -112,9 +121,10 @@ def _picture(place: str, name: str, window: Json, several: bool) -> Picture:
         cuts.append(Cut(one["first"], one["last"], label, reach.get(one["layers"]) if whole else None))
     spoken = "; ".join(cut.label for cut in cuts)
     portions = f"{len(reach)} portion{'' if len(reach) == 1 else 's'}"
-    alt = f"{name}{_when(window, several)}: {window['layers']} layers in {portions}. {spoken}."
+    when = _when(case, window, several)
+    alt = f"{name}{when}: {window['layers']} layers in {portions}. {spoken}."
     picture = cuts_picture(cuts, window["ramps"], window["layers"], place, alt)
-    return Picture(picture, f"{name}: where the model is cut{_when(window, several)}", alt)
+    return Picture(picture, f"{name}: where the model is cut{when}", alt)
 
 
 def _table(case: Case, name: str, number: int, window: Json, several: bool) -> Table:
@@ -133,7 +143,7 @@ def _table(case: Case, name: str, number: int, window: Json, several: bool) -> T
                 word(case.tree, *here, "precision"),
             )
         )
-    return Table(f"{name}: deployment{_when(window, several)}", header, tuple(rows))
+    return Table(f"{name}: deployment{_when(case, window, several)}", header, tuple(rows))
 
 
 PART = Part("deployment", "What is deployed", _numbers, _blocks)

@@ -142,7 +142,7 @@ def _capacity_blocks(case: Case, numbers: Json) -> list[Block]:
     ends = ("told", "low", "high")
     here = ("doubt", "capacity")
     rows: list[tuple[Cell, ...]] = [
-        ("load that holds, of the planned one", *(times(case.tree, *here, "factor", end) for end in ends))
+        ("load that holds, of the simulated one", *(times(case.tree, *here, "factor", end) for end in ends))
     ]
     cost = capacity["cost_per_million_at_capacity"]
     if cost:

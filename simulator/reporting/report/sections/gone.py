@@ -21,7 +21,9 @@ def _numbers(case: Case) -> Json | None:
         types.setdefault(pool.device or name, []).append(name)
     used = {portion.pool for window in _first(bench.scenario).values() for portion in window.portions}
     rows = {kind: _row(case, bench, pools) for kind, pools in types.items() if used & set(pools)}
-    return {"rows": rows, "types": len(types)} if rows else None
+    ever = {portion.pool for one in case.scenario.services.values() for _, w in one.timeline for portion in w.portions}
+    later = [kind for kind, pools in types.items() if ever & set(pools) and kind not in rows]
+    return {"rows": rows, "types": len(types), "later": later} if rows else None
 
 
 def _first(scenario: Scenario) -> dict[str, Deployment]:
@@ -159,6 +161,8 @@ def _blocks(case: Case) -> list[Block]:
     titles = [f"{name}: in time" if several else "in time" for name in names]
     header = ("without", "replicas moved", *titles, "holds")
     blocks: list[Block] = [Table("Without one type of device", header, tuple(rows)), *_remarks(numbers["rows"])]
+    if numbers["later"]:
+        blocks.append(note(f"Used in other windows than the one that is tried here: {', '.join(numbers['later'])}."))
     if numbers["types"] == 1:
         blocks.append(plain("The scenario has one type of device: without it nothing runs."))
     return [*blocks, note("Replicas move to free devices of other pools as they are; a new plan may use those better.")]

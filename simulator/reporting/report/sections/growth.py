@@ -1,4 +1,4 @@
-"""What if the load is smaller or larger than planned, and where does it break?"""
+"""What if the load is smaller or larger than simulated, and where does it break?"""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _sentence(case: Case, breaks: Json) -> Block:
     if breaks["factor"] is None:
         return plain(f"{breaks['note'][:1].upper()}{breaks['note'][1:]}.")
     here = ("growth", "breaks")
-    words: list[Words] = ["All objectives hold up to ", fold(case.tree, *here, "factor"), " the planned load"]
+    words: list[Words] = ["All objectives hold up to ", fold(case.tree, *here, "factor"), " the simulated load"]
     if breaks["ci95"]:
         low, high = (f"{end:.3g}" for end in breaks["ci95"])
         words.append(f" (95 % interval {low} to {high})")
@@ -123,7 +123,7 @@ def _table(case: Case, names: list[str]) -> Table:
                 cells.append(shown(case.tree, "seconds", *here, "p99") if known else "-")
         rows.append((*cells, word(case.tree, "growth", "rows", number, "holds")))
     planned = frozenset({FACTORS.index(1.0)})
-    return Table("Load, as a multiple of the planned one", (*header, "holds"), tuple(rows), planned)
+    return Table("Load, as a multiple of the simulated one", (*header, "holds"), tuple(rows), planned)
 
 
 PART = Part("growth", "What if the load differs?", _numbers, _blocks)

@@ -11,7 +11,7 @@ from simulator.reporting.report.pointers import shown
 from simulator.results import RunRecord
 from simulator.results.figures import ends
 from simulator.results.record import Floats, Outcome
-from simulator.results.units import stated
+from simulator.results.units import measure, stated
 
 LEVELS = (*(number / 100 for number in range(100)), 0.995, 0.999, 1.0)
 """Shares of the completed requests at which a curve is drawn."""
@@ -70,8 +70,7 @@ def _blocks(case: Case) -> list[Block]:
 def _told(case: Case, name: str, slo: float | None) -> str:
     figures = case.figures["services"][name]
     median, slow = figures["latency"]["p50"], figures["latency"]["p99"]
-    text = f"{name}: half of the answers within {stated(median, 'seconds')}, 99 % within {stated(slow, 'seconds')}"
-    text = f"{name}: half of the answers within {median:.3g} s, 99 % within {slow:.3g} s" if median else text
+    text = f"{name}: half of the answers within {measure(median, 'seconds')}, 99 % within {measure(slow, 'seconds')}"
     return text if slo is None else f"{text}, objective {stated(slo, 'seconds')}"
 
 

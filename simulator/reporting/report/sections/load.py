@@ -10,8 +10,7 @@ from simulator.reporting.report.case import Case, Json, Part
 from simulator.reporting.report.content import Block, Cell, Picture, Table, note
 from simulator.reporting.report.forecasts import forecast_blocks, forecasts
 from simulator.reporting.report.pictures.lines import Steps, load_picture
-from simulator.reporting.report.pointers import shown
-from simulator.results.units import stated
+from simulator.reporting.report.pointers import clock, shown
 from simulator.scenario.workload import Closed
 
 MOST_ROWS = 48
@@ -33,7 +32,7 @@ def _windows(case: Case, service: Service) -> list[Json]:
     found = []
     for start, end, deployment in _spans(case, service):
         carried = min(one.rate for one in capacities(service, deployment, case.lowered.overlap))
-        held = _held(service, deployment)
+        held = held_by(service, deployment)
         load = None
         if not isinstance(service.workload, Closed):
             load = rate_between(case.scenario, service, start, end)
@@ -64,8 +63,8 @@ def _spans(case: Case, service: Service) -> list[tuple[float, float, Deployment]
     return [(low, high, reached[0]) for low, high in pairwise(edges)]
 
 
-def _held(service: Service, deployment: Deployment) -> dict[int, int]:
-    """Devices by pool."""
+def held_by(service: Service, deployment: Deployment) -> dict[int, int]:
+    """Devices that a deployment holds, by number of the pool."""
     held: dict[int, int] = {}
     for index, counts in zip(deployment.stations, deployment.replicas):
         for kind, count in zip(service.stations[index].kinds, counts):
@@ -109,14 +108,16 @@ def _blocks(case: Case) -> list[Block]:
 
 def _picture(place: int, name: str, windows: list[Json]) -> Picture:
     edges = [*(one["start"] for one in windows), windows[-1]["end"]]
-    load = [one["load"] if one["planned"] is None else one["planned"] for one in windows]
+    planned = all(one["planned"] is not None for one in windows)
+    load = [one["planned" if planned else "load"] for one in windows]
+    what = "planned load" if planned else "load"
     known = [value for value in load if value is not None]
     alt = f"{name}: no rate is known of a closed load."
     if known:
-        alt = f"{name}: a load of {min(known):.4g} to {max(known):.4g} requests per second in {len(windows)} windows"
+        alt = f"{name}: a {what} of {min(known):.4g} to {max(known):.4g} requests per second in {len(windows)} windows"
         spare = [c["capacity"] / r for c, r in zip(windows, load) if r and c["capacity"]]
         alt += f"; capacity is {min(spare):.3g} to {max(spare):.3g} times the load." if spare else "."
-    steps = Steps(edges, load, [one["capacity"] for one in windows], {})
+    steps = Steps(edges, load, [one["capacity"] for one in windows], {}, lower=what)
     return Picture(load_picture(steps, f"load{place}", alt), f"{name}: load and capacity by window", alt)
 
 
@@ -126,6 +127,7 @@ def _table(case: Case, name: str, windows: list[Json]) -> Table:
     predicted = any(one["predicted"] for one in windows)
     header += ("attainment, predicted",) if predicted else ()
     rows: list[tuple[Cell, ...]] = []
+    run_s = case.lowered.duration_s
     for number, one in enumerate(windows[:MOST_ROWS]):
         here = ("load", "services", name, number)
         cells: list[Cell] = [shown(case.tree, "rate", *here, "load")]
@@ -139,20 +141,8 @@ def _table(case: Case, name: str, windows: list[Json]) -> Table:
             told = one["predicted"] or {}
             known = told.get("attainment") is not None
             cells.append(shown(case.tree, "share", *here, "predicted", "attainment") if known else "-")
-        rows.append((f"{_clock(one['start'])} – {_clock(one['end'])}", *cells))
+        rows.append((f"{clock(one['start'], run_s)} – {clock(one['end'], run_s)}", *cells))
     return Table(f"{name}: windows", header, tuple(rows))
-
-
-def _clock(at_s: float) -> str:
-    """An instant of the run.
-
-    >>> _clock(0.0), _clock(90.0), _clock(5400.0)
-    ('0 s', '90 s', '1:30 h')
-    """
-    if at_s < 600.0 or at_s % 60.0:
-        return stated(at_s, "seconds") if at_s < 1.0 and at_s else f"{at_s:.6g} s"
-    minutes = round(at_s / 60.0)
-    return f"{minutes // 60}:{minutes % 60:02} h"
 
 
 PART = Part("load", "Load and capacity", _numbers, _blocks)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from simulator.reporting.report.case import Case, Json, Part
-from simulator.reporting.report.content import Block, Cell, Picture, Table
+from simulator.reporting.report.content import Block, Cell, Picture, Table, note
 from simulator.reporting.report.pictures.bars import share_picture
-from simulator.reporting.report.pointers import shown
-from simulator.results.figures import ends, portion_label
+from simulator.reporting.report.pointers import clock, shown
+from simulator.results.figures import ends
 
 MOST_BARS = 24
 
@@ -24,7 +24,8 @@ def _blocks(case: Case) -> list[Block]:
         for number, portion in enumerate(tree["portions"]):
             here = ("result", "services", name, "portions", number)
             title = f"{name} " if several else ""
-            title += f"layers {portion_label(portion)}"
+            title += f"layers {portion['layers']}"
+            title += f" from {clock(portion['from'], case.scenario.run.duration)}" if "from" in portion else ""
             shares[title] = portion["utilization"]
             rows.append(
                 (
@@ -43,7 +44,10 @@ def _blocks(case: Case) -> list[Block]:
     picture = share_picture(drawn, "share of the time busy [%]", "busy", f"Busy share of the time: {alt}.")
     blocks: list[Block] = [Picture(picture, "How busy the devices are", f"Busy share of the time: {alt}.")]
     header = ("", "replicas", "utilization", "mean batch", "wait, mean", "wait, p99")
-    return [*blocks, Table("Portions", header, tuple(rows))] if rows else blocks
+    blocks += [Table("Portions", header, tuple(rows))] if rows else []
+    if any("from" in portion for tree in case.figures["services"].values() for portion in tree["portions"]):
+        blocks.append(note("Replicas are means over the whole run. A portion is named by the instant it first stands."))
+    return blocks
 
 
 PART = Part("utilisation", "Utilization", _numbers, _blocks)
