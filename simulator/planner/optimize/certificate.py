@@ -65,8 +65,13 @@ def gap(value: float, bound: float | None) -> float | None:
     return max(value / bound - 1.0, 0.0)
 
 
-def rejected_rows(problem: PlanProblem, rejected: Sequence[Rejected], objective: str = "cost") -> list[Json]:
-    """Families of deployments that were not chosen, each at its best, in the window of the highest rate."""
+def rejected_rows(
+    problem: PlanProblem, rejected: Sequence[Rejected], objective: str = "cost", proven: bool = False
+) -> list[Json]:
+    """Families of deployments that were not chosen, each at its best, in the window of the highest rate.
+
+    ``proven``: no plan of the search space is cheaper, so that what is cheaper by itself is dear for the others.
+    """
     rows = []
     for one in rejected:
         space = problem.spaces[one.service]
@@ -74,7 +79,7 @@ def rejected_rows(problem: PlanProblem, rejected: Sequence[Rejected], objective:
             {
                 "service": space.service,
                 "alternative": _alternative(space, one),
-                "reason": _words(one, objective),
+                "reason": _words(one, objective, proven),
                 "because": one.reason,
                 "price": one.price_per_hour,
                 "dearer": finite(one.dearer),
@@ -91,7 +96,7 @@ def _alternative(space: Space, one: Rejected) -> str:
     return f"{shape.exit_mode}{serial}, {ranges(space, one.shape, one.replicas)}, batch {shape.batch}"
 
 
-def _words(one: Rejected, objective: str) -> str:
+def _words(one: Rejected, objective: str, proven: bool) -> str:
     if objective != "cost" and one.reason in ("price", "unknown", "program"):
         return "carries no more"
     if one.dearer is not None and one.reason in ("price", "unknown", "program"):
@@ -100,6 +105,8 @@ def _words(one: Rejected, objective: str) -> str:
             return text if one.judgement is not None else f"at least {text}"
         if one.dearer >= -SAME:
             return "no cheaper"
+        if proven:
+            return "no cheaper for the plan as a whole"
     if one.judgement is not None and one.judgement.reason and one.reason == "slo":
         return one.judgement.reason
     return WORDS.get(one.reason, one.reason)

@@ -88,14 +88,22 @@ class SimulationJudge:
             self._simulate(left)
         return [self._known[key] for key in keys]
 
+    @property
+    def by_rate(self) -> bool:
+        """Whether windows differ by their rate alone, so that an answer for one says something of the others."""
+        return not any(self._timed(space.service) for space in self.spaces)
+
+    def _timed(self, name: str) -> bool:
+        """Whether it matters when a window is: recorded instants are played as they are, and exits may drift."""
+        service = self.scenario.services[name]
+        replayed = isinstance(service.workload, Trace) and name in self.load.own
+        return replayed or getattr(self.scenario.models[service.model].exits, "mix", None) is not None
+
     def _key(self, ask: Ask) -> Key:
         """What an answer depends on: windows of the same length and rate are the same question, unless time matters."""
         space, window = self.spaces[ask.service], self.load.windows[ask.window]
-        service = self.scenario.services[space.service]
         rate = float(self.load.rates[space.service][ask.window]) * ask.factor
-        replayed = isinstance(service.workload, Trace)
-        drifts = getattr(self.scenario.models[service.model].exits, "mix", None) is not None
-        when = window.start_s if replayed or drifts else None
+        when = window.start_s if self._timed(space.service) else None
         return (space.service, ask.shape, tuple(ask.replicas), rate, window.end_s - window.start_s, when)
 
     def _remembered(self, key: Key, ask: Ask) -> bool:

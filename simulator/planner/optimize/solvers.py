@@ -7,19 +7,26 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol
 
+import numpy as np
+
 from simulator.planner.optimize.budget import attainment
 from simulator.planner.optimize.certificate import Bounds, finite, gap
 from simulator.planner.optimize.goodput import Goodput, goodput
 from simulator.planner.optimize.optimized import Choices, Progress
-from simulator.planner.optimize.problem import Judge, PlannedLoad
+from simulator.planner.optimize.problem import Ask, Floats, Judge, Judgement, PlannedLoad
 from simulator.planner.optimize.ready import Ready
 from simulator.planner.optimize.search import Search
 from simulator.planner.optimize.search_found import Limit, Rejected
+from simulator.planner.optimize.search_rejected import rejected
 from simulator.planner.optimize.verify import Verification
 
 Tell = Callable[[Progress], object] | None
-STEP_DOWN = 0.99
-"""Factor on the load of a fixed cluster after a verification that misses."""
+CLOSE = 8
+"""Verifications that miss before the next attempts are further from them: what misses is then no matter of chance."""
+STEP_DOWN, STRIDE_DOWN = 0.99, 0.9
+"""Factor on the load of a fixed cluster after a verification that misses, and after ``CLOSE`` of them."""
+MORE_ROOM = 1.15
+"""Factor on the load of a window that went on missing, for each miss after ``CLOSE``."""
 INTERRUPTED = "interrupted"
 
 
@@ -59,38 +66,83 @@ class Solver(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class _Roomy:
+    """A judge who asks for more than the load: ``room`` (services, windows) times as much."""
+
+    asked: Judge
+    room: Floats
+
+    @property
+    def by_rate(self) -> bool:
+        """As the judge that is asked."""
+        return bool(getattr(self.asked, "by_rate", True))
+
+    def judge(self, asks: Sequence[Ask]) -> list[Judgement]:
+        """See ``Judge``."""
+        more = [replace(ask, factor=ask.factor * float(self.room[ask.service, ask.window])) for ask in asks]
+        return self.asked.judge(more)
+
+
 class CostSolver:
-    """The least cost; what missed in a window is chosen there no more."""
+    """The least cost; what missed in a window is chosen there no more.
+
+    One replica more, or another way to deploy as many, may miss for the same reason, such as devices that fail. So a
+    window that goes on missing has to carry more than its load, as long as the pools allow that.
+    """
 
     def __init__(self, here: Ready, judge: Judge) -> None:
-        self.here, self.search = here, Search(here.problem, judge)
+        self.here, self.judge, self.misses = here, judge, 0
+        self.search = self.all = Search(here.problem, judge)
+        self.room = np.ones_like(here.problem.rates)
+        self.refuted: list[tuple[int, int, int, tuple[int, ...]]] = []
 
     def attempt(self, limit: Limit, tell: Tell) -> Attempt:
         """Search on with all that is known."""
         unit = 1.0 / self.here.hours
         found = self.search.run(limit, _telling(tell, unit))
-        none = found.infeasible
-        bounds = Bounds(self.here.any_plan, None if none else found.bound, None if none else found.program_bound)
+        if found.choices is None and self.search is not self.all:  # so much room there is not
+            self.search = self.all
+            found = self.search.run(limit, _telling(tell, unit))
+        lost, bounds = found.rejected, Bounds(self.here.any_plan, found.bound, found.program_bound)
+        if found.infeasible:
+            bounds = Bounds(self.here.any_plan, None, None)
+        elif self.search is not self.all:  # prices and bounds are those without more room
+            lost = tuple(rejected(self.here.problem, self.all.frontiers, found.choices))
+            bounds = Bounds(self.here.any_plan, self.all.bound, self.all.program_bound)
         return Attempt(
-            found.choices, found.cost, bounds, self.here.load, found.evaluations, found.rejected,
-            found.reason, found.interrupted, unit,
+            found.choices, found.cost, bounds, self.here.load, found.evaluations, lost, found.reason,
+            found.interrupted, unit,
         )  # fmt: skip
 
     def miss(self, last: Attempt, checked: Verification) -> bool:
         """Refute the choices of the windows that missed."""
         assert last.choices is not None
+        self.misses += 1
         for service, space in enumerate(self.here.spaces):
             for window in checked.missed.get(space.service, ()):
                 choice = last.choices[service][window]
-                self.search.refute(service, window, choice.shape, choice.replicas)
+                self.all.refute(service, window, choice.shape, choice.replicas)
+                self.refuted.append((service, window, choice.shape, choice.replicas))
+                self.room[service, window] *= MORE_ROOM if self.misses >= CLOSE else 1.0
+        if self.misses >= CLOSE:
+            self.search = self._roomy()
         return any(checked.missed.values())
+
+    def _roomy(self) -> Search:
+        """A search for a plan with more room, in which what was refuted stays so."""
+        problem = replace(self.here.problem, rates=self.here.problem.rates * self.room)
+        found = Search(problem, _Roomy(self.judge, self.room.copy()))
+        for one in self.refuted:
+            found.refute(*one)
+        return found
 
 
 class GoodputSolver:
     """The most load that the pools carry; after a miss the same choice at a little less."""
 
     def __init__(self, here: Ready, judge: Judge) -> None:
-        self.here, self.judge, self.factor = here, judge, 0.0
+        self.here, self.judge, self.factor, self.misses = here, judge, 0.0, 0
         self.found: Goodput | None = None
 
     def attempt(self, limit: Limit, tell: Tell) -> Attempt:
@@ -107,7 +159,8 @@ class GoodputSolver:
 
     def miss(self, last: Attempt, checked: Verification) -> bool:
         """A little less."""
-        self.factor *= STEP_DOWN
+        self.misses += 1
+        self.factor *= STEP_DOWN if self.misses < CLOSE else STRIDE_DOWN
         return True
 
     def _rate(self) -> float:

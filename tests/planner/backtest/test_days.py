@@ -149,6 +149,27 @@ def planning(day: Day) -> object:
     return plan
 
 
+@pytest.mark.parametrize(
+    ("name", "knows"),
+    [
+        ("planned", "forecast_load"),
+        ("clairvoyant", "known_load"),
+        ("static", "peak_load"),
+        ("seasonal-naive", "naive_load"),
+    ],
+)
+def test_every_strategy_plans_for_what_it_knows(name: str, knows: str) -> None:
+    day, asked = days_of(case(), 6 * DAY, 1)[0], list[PlannedLoad]()
+    plan = planning(day)
+
+    def noted(given: PlannedLoad) -> Made:
+        asked.append(given)
+        return plan(given)  # type: ignore[operator,no-any-return]
+
+    STRATEGIES[name].decide(day, noted, Reaction(0.7, {"gpu": 8}))
+    assert [id(one) for one in asked] == [id(getattr(day, knows))]
+
+
 def test_every_strategy_deploys_what_can_be_simulated() -> None:
     day = days_of(case(), 6 * DAY, 1)[0]
     reaction = Reaction(0.7, {"gpu": 8})

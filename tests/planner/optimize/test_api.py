@@ -12,12 +12,14 @@ import pytest
 
 from simulator.cluster import loads
 from simulator.errors import ScenarioError
-from simulator.planner.optimize import Progress, optimize
+from simulator.planner.optimize import Progress, optimize, solvers
 from simulator.planner.optimize.api import Optimized
 from simulator.planner.optimize.certificate import Bounds, gap
-from simulator.planner.optimize.problem import PlannedLoad, Window
+from simulator.planner.optimize.problem import Ask, Judgement, PlannedLoad, Window
 from simulator.planner.optimize.ready import ready
-from simulator.scenario import Scenario
+from simulator.planner.optimize.search_found import Limit
+from simulator.planner.optimize.verify import ServiceVerification, Verification, verify
+from simulator.scenario import Scenario, load
 from tests.oracles.markov import erlang_c
 
 SERVICE_S, SLO_S, SHARE = 0.01, 0.05, 0.96
@@ -139,7 +141,6 @@ def test_attainment_for_a_budget() -> None:
 def test_a_miss_of_the_verification_is_answered_with_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A judge who accepts everything that is stable: the verification alone is left to say no."""
     from simulator.planner.optimize import api
-    from simulator.planner.optimize.problem import Ask, Judgement
 
     class Kind(api.SimulationJudge):
         def judge(self, asks: Sequence[Ask]) -> list[Judgement]:
@@ -154,6 +155,85 @@ def test_a_miss_of_the_verification_is_answered_with_more_room(monkeypatch: pyte
     assert not found.certificate["proven"]
     assert found.verification is not None
     assert found.verification["first_replication"] > 0  # other random numbers than those that refused
+
+
+def test_a_window_that_goes_on_missing_gets_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One replica more is no answer to every miss; bounds stay those of the load itself, whatever room is asked for."""
+    monkeypatch.setattr(solvers, "MORE_ROOM", 4.0)
+    here = ready(scenario(), steady([560.0, 300.0]))
+    solver = solvers.CostSolver(here, Stable())
+    seen = []
+    for _ in range(solvers.CLOSE + 1):
+        last = solver.attempt(Limit(), None)
+        assert last.choices is not None
+        assert last.bounds.search is not None
+        assert last.bounds.search <= last.value * (1 + 1e-9)
+        seen.append((last.choices[0][0].replicas[0], last.bounds.search))
+        assert solver.miss(last, missing(0))
+    (before, _), (after, bound) = seen[-2:]
+    assert before < np.ceil(4 * 560 * SERVICE_S * SHARE) <= after
+    assert bound < after * 100 / 3600
+    assert last.choices[0][1].replicas == (3,)  # this window never missed
+
+
+def test_room_that_the_pools_do_not_have_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solvers, "MORE_ROOM", 100.0)
+    solver = solvers.CostSolver(ready(scenario(), steady([560.0])), Stable())
+    for _ in range(solvers.CLOSE + 3):
+        last = solver.attempt(Limit(), None)
+        assert last.choices is not None
+        assert solver.miss(last, missing(0))
+
+
+class Stable:
+    """A judge who accepts whatever is stable."""
+
+    def judge(self, asks: Sequence[Ask]) -> list[Judgement]:
+        return [Judgement(True) for _ in asks]
+
+
+def missing(*windows: int) -> Verification:
+    """A verification that these windows miss."""
+    seen = ServiceVerification(SHARE, 0.5, None, 0.4, (), (), windows, 1.0, 1.0, reason="missed")
+    return Verification(False, 4, 0, {"s": seen}, reason="missed")
+
+
+def test_predictions_are_the_figures_of_the_verification() -> None:
+    here = scenario()
+    found = optimize(here, load=steady([150.0, 560.0]), workers=1)
+    assert found.plan is not None
+    assert found.verification is not None
+    deployments = {"s": [window.services["s"] for window in found.plan.windows]}
+    again = verify(here, deployments, found.load, replications=4, workers=1)
+    assert again.to_dict()["services"]["s"]["runs"] == tuple(found.verification["services"]["s"]["runs"])
+    for window, seen in zip(found.plan.windows, again.services["s"].windows):
+        told = window.predicted["s"]
+        assert (told.p99, told.attainment, told.goodput) == (seen.p99_s, seen.attainment, seen.goodput)
+
+
+def test_what_binds_is_what_one_replica_fewer_would_miss() -> None:
+    found = optimize(scenario(), load=steady([560.0]), workers=1)
+    servers = fewest(560.0)
+    assert servers - 1 > 560 * SERVICE_S  # stable, but late
+    (told,) = found.certificate["binding"]
+    assert told.startswith(f"objective: s at 560.0 /s with {servers - 1} cheap instead of {servers}: ")
+    assert "96 % asked" in told
+
+
+def test_windows_of_a_replay_are_not_told_by_their_rates(tmp_path: Path) -> None:
+    """Calm at the highest rate, then bursts at a lower one: each window gets what it needs, and that is proved."""
+    calm = np.linspace(0.0, 100.0, 10_000, endpoint=False)
+    bursts = 100.0 + np.repeat(np.arange(0.0, 100.0, 0.5), 40) + np.tile(np.arange(40) * 1e-4, 200)
+    lines = "\n".join(f"{instant:.6f}" for instant in np.concatenate([calm, bursts]))
+    (tmp_path / "t.csv").write_text(f"arrival_s\n{lines}\n")
+    text = TEXT.replace("{process: poisson, rate: 500/s}", "{process: trace, trace: t.csv}")
+    text = text.replace("duration: 300s", "duration: 200s").replace("    jitter: {distribution: exponential}\n", "")
+    (tmp_path / "s.yaml").write_text(text)
+    found = optimize(load(tmp_path / "s.yaml"), workers=1)
+    assert found.holds, found.reason
+    assert replicas(found) == [1, 8]  # 40 at once, five rounds of 10 ms in 50 ms; the calm ones come every 10 ms
+    assert found.certificate["proven"]
+    assert found.certificate["rounds"] == 1
 
 
 def test_nothing_fits() -> None:
@@ -175,6 +255,8 @@ def test_what_is_returned(tmp_path: Path) -> None:
     assert set(found.tried["holds"]) == {True, False} or len(found.tried) < 3
     assert tree["pareto"]
     assert sum(row["chosen"] for row in tree["pareto"]) == 1
+    assert found.plan is not None
+    assert (found.plan.certificate or {})["pareto"] == tree["pareto"]  # so that the file of the plan can show them
     assert tree["verification"]["services"]["s"]["target"] == SHARE
 
 

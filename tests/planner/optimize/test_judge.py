@@ -215,8 +215,11 @@ def test_a_replay_plays_the_instants_of_the_window(tmp_path):
     scenario = written(duration_s=180.0, service={"workload": node}, planner={"window": "60s"})
     planned = planned_load(scenario)
     assert planned.rates["s"][1] == pytest.approx(100.0)
-    found = judge_of(scenario, [shape(1)], planned).judge([Ask(0, window, 0, (3,)) for window in range(3)])
+    judge = judge_of(scenario, [shape(1)], planned)
+    found = judge.judge([Ask(0, window, 0, (3,)) for window in range(3)])
     assert [one.holds for one in found] == [True, False, True]
+    assert not judge.by_rate
+    assert judge_of(written(), [shape(1)], steady([100.0] * 3)).by_rate
 
 
 def test_a_ledger_answers_what_was_asked_before():

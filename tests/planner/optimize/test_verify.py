@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from simulator.cluster import simulate
 from simulator.cluster.lower import lower
-from simulator.planner.optimize.horizon import Horizon, horizon_of, run_horizon
+from simulator.planner.optimize.horizon import Horizon, Seen, horizon_of, run_horizon
 from simulator.planner.optimize.load import planned_load
 from simulator.planner.optimize.prediction import counting_bound, prediction_bound, ranked_bound, student_bound
 from simulator.planner.optimize.transitions import transitions
+from simulator.planner.optimize.verified import Target, summed
 from simulator.planner.optimize.verify import verify
 from tests.planner.optimize.benches import deploy, group, shape, space, steady, written
 from tests.support import layer
@@ -127,6 +128,22 @@ def test_a_plan_with_room_holds_and_one_without_names_its_windows():
     assert {0, 1, 2}.isdisjoint(bad.missed["s"])
     assert bad.services["s"].bound < 0.99 <= good.services["s"].bound
     assert "99 % asked" in bad.reason
+
+
+def test_a_mean_that_meets_the_target_is_not_enough():
+    """What one more run reaches decides: runs that differ much are no proof, however good they are in the mean."""
+
+    def run(good):
+        one = np.array([[1000]]), np.array([[good]]), ((np.array([5]), np.array([1000])),)
+        return Seen(*one, np.array([1.0]), np.array([1.0]))
+
+    target = [Target("s", None, 0.95)]
+    for goods, holds in (((1000, 940, 1000, 990), False), ((981, 980, 982, 980), True)):
+        assert np.mean(goods) > 980
+        found = summed([run(good) for good in goods], [], steady([1.0]).windows, target, 0.0)
+        assert (found.reason is None) is holds
+        assert found.missed == (() if holds else (0,))
+        assert (found.bound >= 0.95) is holds
 
 
 def test_a_class_that_misses_fails_the_plan():
