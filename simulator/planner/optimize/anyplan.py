@@ -24,6 +24,7 @@ import numpy as np
 from simulator.errors import InternalError
 from simulator.planner.optimize.blocks import Bools
 from simulator.planner.optimize.ground import Ground, ground_of
+from simulator.planner.optimize.mixed import mixed_integer
 from simulator.planner.optimize.problem import ROUNDING, Floats, PoolLimit
 from simulator.planner.optimize.survival import RuledExits
 from simulator.planner.split import CutSets, cut_sets
@@ -104,7 +105,7 @@ def next_sum(cost: float, price: Floats, most: Floats) -> float:
 
 def _program(work: Floats, price: Floats, most: Floats) -> float:
     """``min p n``: whole replicas n of each type, layers shared out; ``work`` (types, layers), NaN where it cannot."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, LinearConstraint
 
     types, layers = work.shape
     can = np.isfinite(work)
@@ -117,11 +118,11 @@ def _program(work: Floats, price: Floats, most: Floats) -> float:
             served[layer, types + kind * layers + layer] = 1.0
             held[kind, types + kind * layers + layer] = -work[kind, layer] if can[kind, layer] else 0.0
     whole = np.concatenate([np.ones(types), np.zeros(types * layers)])
-    found = milp(
+    found = mixed_integer(
         np.concatenate([price, np.zeros(types * layers)]),
-        integrality=whole,
-        bounds=Bounds(0, np.concatenate([most, can.ravel().astype(np.float64)])),
-        constraints=[
+        whole.astype(np.int64),
+        Bounds(0, np.concatenate([most, can.ravel().astype(np.float64)])),
+        [
             LinearConstraint(served, 1.0, np.inf),
             LinearConstraint(held, -ROUNDING * np.maximum(np.nansum(work, axis=1), 1e-300), np.inf),
             LinearConstraint(whole, 1.0, np.inf),

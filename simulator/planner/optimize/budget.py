@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from simulator.planner.optimize.mixed import mixed_integer
 from simulator.planner.optimize.problem import Ask, Floats, Judge, Judgement, PlanProblem, Space
 from simulator.planner.optimize.program import EXACT, cost_of
 from simulator.planner.optimize.program_rows import Layout, Offer
@@ -202,7 +203,7 @@ class _Run:
 
     def _solve(self, attained: list[Floats]) -> _Solution | None:
         """The program: least loss, the mean by requests or the worst, and a trifle for the money."""
-        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.optimize import Bounds, LinearConstraint
         from scipy.sparse import csr_matrix, hstack
 
         layout, cells = self.layout, len(self.layout.cells)
@@ -231,9 +232,7 @@ class _Run:
         options: Any = {"mip_rel_gap": EXACT, "node_limit": NODES}
         if self.limit.seconds is not None:
             options["time_limit"] = max(self.limit.seconds - self._spent(), 1.0)
-        found: Any = milp(
-            cost, integrality=whole.astype(np.int64), bounds=Bounds(0.0, high), constraints=rows, options=options
-        )
+        found = mixed_integer(cost, whole.astype(np.int64), Bounds(0.0, high), rows, **options)
         if found.x is None:
             return None
         picks = [int(np.argmax(found.x[layout.column(cell)])) for cell in range(cells)]

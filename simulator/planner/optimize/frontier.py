@@ -83,9 +83,15 @@ class Frontier:
         is halved, so that hundreds of replicas take a few answers.
         """
         enough, best = self.enough(window)
-        below = enough * (1 - LOWER)
+        below = enough - LOWER * self._weight(window, best)
         rows = self._first_of_shapes(window, below, count)
         return [self._extended(window, row, below, best) for row in rows]
+
+    def _weight(self, window: int, shape: int) -> float:
+        """What the cost of the cheapest node of a shape that holds is rounded by: weights may cancel each other."""
+        table = self.tables[window]
+        held = table.held.get(shape, {})
+        return min((table.magnitude(shape, one) for one in held), default=0.0)
 
     def least_cost(self, window: int) -> float:
         """No node of the window costs less; infinite: none is left."""

@@ -57,6 +57,11 @@ class Table:
         """What a node costs with the present weights."""
         return float(self._weights[shape] @ np.asarray(tuple(replicas), dtype=np.float64) + self._fixed[shape])
 
+    def magnitude(self, shape: int, replicas: Iterable[int]) -> float:
+        """The sum of the sizes of all that a node's price is made of; it may be 0 where they cancel."""
+        each = np.abs(self._weights[shape]) @ np.asarray(tuple(replicas), dtype=np.float64)
+        return float(each + abs(self._fixed[shape]))
+
     def weights_of(self, shape: int) -> Floats:
         """(groups,): what a replica of each group costs now."""
         found: Floats = self._weights[shape]

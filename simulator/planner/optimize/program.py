@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.planner.optimize.mixed import mixed_integer
 from simulator.planner.optimize.problem import Floats, PlanProblem
 from simulator.planner.optimize.program_relax import (
     EXACT,
@@ -110,7 +111,7 @@ def _least(reduced: list[list[Floats]], always: Chosen, count: int) -> tuple[Cho
 
 
 def _solved(problem: PlanProblem, offers: Offers, chosen: Chosen, seconds: float | None, gap: float) -> Decided:
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, LinearConstraint
 
     layout = Layout(problem, only(offers, chosen))
     scale, costs = scaled(layout)
@@ -122,9 +123,7 @@ def _solved(problem: PlanProblem, offers: Offers, chosen: Chosen, seconds: float
     if seconds is not None:
         options["time_limit"] = max(seconds, 0.1)
     rows = [LinearConstraint(matrix, -np.inf, upper), LinearConstraint(layout.one_each(), 1.0, 1.0)]
-    found: Any = milp(
-        costs, integrality=whole.astype(np.int64), bounds=Bounds(0.0, high), constraints=rows, options=options
-    )
+    found = mixed_integer(costs, whole.astype(np.int64), Bounds(0.0, high), rows, **options)
     bound = -np.inf if found.mip_dual_bound is None else float(found.mip_dual_bound) * scale
     if found.x is None:
         return Decided(np.inf, np.inf if found.status == 2 else bound, bound, None, found.status == 2)
