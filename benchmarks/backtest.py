@@ -1,8 +1,8 @@
-"""Plans made at midnight and replayed with what came: ``python -m benchmarks.backtest [DAYS [FROM]]``.
+"""Plans made at midnight and replayed with what came: ``python -m benchmarks.backtest [DAYS [FROM [STRATEGY ..]]]``.
 
 The scenario is `scenarios/plan-day-sentiment.yaml`, the load ServeGen's m_small, of which a share is taken; days begin
-after five days of history, as in the benchmark of the forecast. Asked: at least
-20 % fewer device-hours than one plan for the whole day (same planner, same quantile), attainment within 0.2 points of it.
+after five days of history, as in the benchmark of the forecast. Asked: at least 20 % fewer device-hours than one plan
+for the whole day (same planner, same quantile), attainment within 0.2 points of it.
 """
 
 from __future__ import annotations

@@ -21,12 +21,12 @@ from benchmarks.timing import ROOT, children_s, machine
 from simulator import load
 from simulator.errors import ScenarioError
 from simulator.planner.optimize.api import Progress, optimize
-from simulator.planner.optimize.crew import Crew
-from simulator.planner.optimize.deploy import deployment_of
-from simulator.planner.optimize.judge import SimulationJudge
+from simulator.planner.optimize.judge.crew import Crew
+from simulator.planner.optimize.judge.simulated import SimulationJudge
 from simulator.planner.optimize.ready import ready
-from simulator.planner.optimize.search import Limit, search
-from simulator.planner.optimize.verify import verify
+from simulator.planner.optimize.search.core import Limit, search
+from simulator.planner.optimize.space.deploy import deployment_of
+from simulator.planner.optimize.verify.plan import verify
 from simulator.scenario import Scenario, loads
 from tests.planner.optimize.larger import larger
 

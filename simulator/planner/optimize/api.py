@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import Problem, ScenarioError
 from simulator.planner.optimize.certificate import binding, finite, left_out_rows, rejected_rows
-from simulator.planner.optimize.crew import Crew
-from simulator.planner.optimize.deploy import deployment_of
-from simulator.planner.optimize.headroom import headroom
-from simulator.planner.optimize.judge import SimulationJudge
-from simulator.planner.optimize.ledger import Ledger, opened
+from simulator.planner.optimize.judge.crew import Crew
+from simulator.planner.optimize.judge.headroom import headroom
+from simulator.planner.optimize.judge.ledger import Ledger, opened
+from simulator.planner.optimize.judge.simulated import SimulationJudge
+from simulator.planner.optimize.objectives.solvers import SOLVERS
+from simulator.planner.optimize.objectives.trade import trade_offs
 from simulator.planner.optimize.optimized import Choices, Optimized, Progress
 from simulator.planner.optimize.problem import PlannedLoad
-from simulator.planner.optimize.program import cost_of
 from simulator.planner.optimize.ready import Ready, ready
 from simulator.planner.optimize.rounds import Outcome, search_and_verify
-from simulator.planner.optimize.search_found import PROVEN, Limit
-from simulator.planner.optimize.solvers import SOLVERS
-from simulator.planner.optimize.trade import trade_offs
+from simulator.planner.optimize.search.found import PROVEN, Limit
+from simulator.planner.optimize.search.program import cost_of
+from simulator.planner.optimize.space.deploy import deployment_of
 from simulator.planner.optimize.write import plan_of
 from simulator.results.cohort import Json
 from simulator.scenario import Scenario
 from simulator.scenario.planfile import Plan
 
 if TYPE_CHECKING:
-    from simulator.planner.optimize.verify import Verification
+    from simulator.planner.optimize.verify.plan import Verification
 
 __all__ = ["Optimized", "Progress", "optimize"]
 MOST_WORKERS = 1024

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from simulator.planner.optimize.deploy import ranges
 from simulator.planner.optimize.problem import Ask, Judge, PlanProblem, Space
-from simulator.planner.optimize.search_found import Rejected
+from simulator.planner.optimize.search.found import Rejected
+from simulator.planner.optimize.space.deploy import ranges
 from simulator.results.cohort import Json
 from simulator.results.units import measure, number
 
 if TYPE_CHECKING:
-    from simulator.planner.optimize.search_found import Choice
+    from simulator.planner.optimize.search.found import Choice
 
 Choices = Sequence[Sequence["Choice"]]
 WORDS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.planner.optimize.problem import PlannedLoad, PoolLimit, Space
-from simulator.planner.optimize.search_found import Choice
+from simulator.planner.optimize.search.found import Choice
 from simulator.results.cohort import Json
 from simulator.scenario import Scenario
 from simulator.scenario.planfile import Plan

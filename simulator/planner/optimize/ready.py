@@ -8,10 +8,10 @@ from math import isfinite
 
 import numpy as np
 
-from simulator.planner.optimize.fixed import check_prices, planned_services, pool_limits
 from simulator.planner.optimize.load import planned_load
 from simulator.planner.optimize.problem import Floats, PlannedLoad, PlanProblem, PoolLimit, Space
-from simulator.planner.optimize.space import AnyPlan, any_plan_bound, space_of
+from simulator.planner.optimize.space.build import AnyPlan, any_plan_bound, space_of
+from simulator.planner.optimize.space.fixed import check_prices, planned_services, pool_limits
 from simulator.scenario import Scenario
 from simulator.scenario.planning import Planner
 from simulator.scenario.service import Service, Slo

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from simulator.planner.optimize.crew import Crew
-from simulator.planner.optimize.deploy import deployment_of
+from simulator.planner.optimize.judge.crew import Crew
+from simulator.planner.optimize.objectives.solvers import Attempt, Solver, Tell, share_of
 from simulator.planner.optimize.optimized import Choices
 from simulator.planner.optimize.ready import Ready
-from simulator.planner.optimize.search_found import Limit
-from simulator.planner.optimize.solvers import Attempt, Solver, Tell, share_of
-from simulator.planner.optimize.verify import Verification, verify
+from simulator.planner.optimize.search.found import Limit
+from simulator.planner.optimize.space.deploy import deployment_of
+from simulator.planner.optimize.verify.plan import Verification, verify
 from simulator.scenario.deployment import Deployment
 
 ROUNDS = 16

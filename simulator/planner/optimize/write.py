@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.planner.optimize.deploy import deployment_of
 from simulator.planner.optimize.problem import Judgement, PlannedLoad, Space
-from simulator.planner.optimize.search_found import Choice
-from simulator.planner.optimize.verify import Verification, WindowFigures
+from simulator.planner.optimize.search.found import Choice
+from simulator.planner.optimize.space.deploy import deployment_of
+from simulator.planner.optimize.verify.plan import Verification, WindowFigures
 from simulator.results.cohort import Json
 from simulator.scenario import Scenario
 from simulator.scenario.planfile import Plan, PlannedScenario, PlanWindow

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from simulator.planner.optimize.deploy import deployment_of
 from simulator.planner.optimize.problem import Ask, Judgement, PlannedLoad, PlanProblem, Window
+from simulator.planner.optimize.space.deploy import deployment_of
 from simulator.scenario import Scenario, loads
 from simulator.scenario.deployment import Deployment
 from tests.planner.optimize.spaces import carried, deployed, exit_rows

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulator.planner.optimize.anyplan import AnyPlan, any_plan_bound, next_sum
-from simulator.planner.optimize.fixed import pool_limits
-from simulator.planner.optimize.space import space_of
+from simulator.planner.optimize.space.anyplan import AnyPlan, any_plan_bound, next_sum
+from simulator.planner.optimize.space.build import space_of
+from simulator.planner.optimize.space.fixed import pool_limits
 from simulator.scenario.deployment import Deployment
 from tests.planner.exits.cases import MEASURED
 from tests.planner.optimize.spaces import POOLS, Made, answered_right, carried, deployed, limits, made, measured

@@ -12,13 +12,14 @@ import pytest
 
 from simulator.cluster import loads
 from simulator.errors import ScenarioError
-from simulator.planner.optimize import Progress, optimize, solvers
+from simulator.planner.optimize import Progress, optimize
 from simulator.planner.optimize.api import Optimized
 from simulator.planner.optimize.certificate import Bounds, gap
+from simulator.planner.optimize.objectives import solvers
 from simulator.planner.optimize.problem import Ask, Judgement, PlannedLoad, Window
 from simulator.planner.optimize.ready import ready
-from simulator.planner.optimize.search_found import Limit
-from simulator.planner.optimize.verify import ServiceVerification, Verification, verify
+from simulator.planner.optimize.search.found import Limit
+from simulator.planner.optimize.verify.plan import ServiceVerification, Verification, verify
 from simulator.scenario import Scenario, load
 from tests.oracles.markov import erlang_c
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.planner.optimize.budget import attainment
+from simulator.planner.optimize.objectives.budget import attainment
 from simulator.planner.optimize.problem import Ask, Judgement, PlanProblem
-from simulator.planner.optimize.program import cost_of
-from simulator.planner.optimize.search import INTERRUPTED, Limit
+from simulator.planner.optimize.search.core import INTERRUPTED, Limit
+from simulator.planner.optimize.search.program import cost_of
 from tests.planner.optimize.searching import Queues, random_problem
 
 
@@ -37,7 +37,7 @@ def case(seed: int, budget: float) -> PlanProblem:
 
 
 def every(problem: PlanProblem, judge: Shares, aim: str) -> float:
-    from simulator.planner.optimize.budget import _levels
+    from simulator.planner.optimize.objectives.budget import _levels
 
     best = -math.inf
     nodes = []

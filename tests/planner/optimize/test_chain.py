@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 
 from simulator.planner.optimize.ready import ready
-from simulator.planner.optimize.search import Limit, search
-from simulator.planner.optimize.search_found import PROVEN
+from simulator.planner.optimize.search.core import Limit, search
+from simulator.planner.optimize.search.found import PROVEN
 from tests.planner.optimize.chain import ByRule, Small, smalls
 from tests.planner.optimize.everything import cheapest
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.planner.optimize.deploy import deployment_of
-from simulator.planner.optimize.judge import SimulationJudge
+from simulator.planner.optimize.judge.simulated import SimulationJudge
 from simulator.planner.optimize.problem import Ask, Judgement
 from simulator.planner.optimize.ready import ready
-from simulator.planner.optimize.search import Limit, search
-from simulator.planner.optimize.search_found import PROVEN
+from simulator.planner.optimize.search.core import Limit, search
+from simulator.planner.optimize.search.found import PROVEN
+from simulator.planner.optimize.space.deploy import deployment_of
 from tests.planner.optimize.chain import Small
 from tests.planner.optimize.searching import exhaustive
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator.errors import ScenarioError
-from simulator.planner.optimize.fixed import check_prices, planned_services, pool_limits
+from simulator.planner.optimize.space.fixed import check_prices, planned_services, pool_limits
 from simulator.scenario import Scenario, loads
 from tests.support import Node
 

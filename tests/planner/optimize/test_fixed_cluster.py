@@ -9,7 +9,7 @@ import pytest
 
 from simulator.planner.exits import exit_case
 from simulator.planner.optimize.api import Optimized, optimize
-from simulator.planner.optimize.goodput import TOLERANCE, steady_factor
+from simulator.planner.optimize.objectives.goodput import TOLERANCE, steady_factor
 from simulator.planner.optimize.problem import Shape
 from simulator.planner.optimize.ready import ready
 from simulator.planner.split import best_at_cuts, best_whole

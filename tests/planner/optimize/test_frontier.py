@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.planner.optimize.frontier import Frontier, Pick
 from simulator.planner.optimize.problem import Ask, Group, Judgement, PoolLimit, Shape, Space
+from simulator.planner.optimize.search.frontier import Frontier, Pick
 from tests.planner.optimize.searching import Queues, random_problem
 
 RATES = np.array([1.0, 2.0, 2.0, 0.5])

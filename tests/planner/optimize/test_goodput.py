@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from simulator.planner.optimize.goodput import TOLERANCE, goodput, scaled, steady_factor
+from simulator.planner.optimize.objectives.goodput import TOLERANCE, goodput, scaled, steady_factor
 from simulator.planner.optimize.problem import Group, Judgement, PlanProblem, PoolLimit, Shape, Space, Window
-from simulator.planner.optimize.search import INTERRUPTED, Limit
+from simulator.planner.optimize.search.core import INTERRUPTED, Limit
 from simulator.planner.split import Limits, SplitProblem, best_at_cuts
 from tests.planner.optimize.searching import HOUR, Queues, exhaustive, random_problem
 from tests.planner.split.exhaustive import portions_of

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.planner.optimize.headroom import MOST_FACTOR, RESOLUTION, headroom
-from simulator.planner.optimize.judge import SimulationJudge
+from simulator.planner.optimize.judge.headroom import MOST_FACTOR, RESOLUTION, headroom
+from simulator.planner.optimize.judge.simulated import SimulationJudge
 from simulator.planner.optimize.problem import Ask, Judgement
 from tests.planner.optimize.benches import deploy, shape, space, steady, written
 

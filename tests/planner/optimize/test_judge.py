@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.planner.optimize import trial as trials
-from simulator.planner.optimize.judge import SimulationJudge
-from simulator.planner.optimize.ledger import Ledger
+from simulator.planner.optimize.judge import trial as trials
+from simulator.planner.optimize.judge.ledger import Ledger
+from simulator.planner.optimize.judge.simulated import SimulationJudge
+from simulator.planner.optimize.judge.survive import left_after
 from simulator.planner.optimize.load import planned_load
 from simulator.planner.optimize.problem import Ask, Group, PlannedLoad, Shape, Window
-from simulator.planner.optimize.survive import left_after
 from simulator.scenario import load
 from simulator.scenario.deployment import Deployment
 from simulator.scenario.planning import SurviveDevices

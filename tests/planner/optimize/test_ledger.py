@@ -7,8 +7,8 @@ import json
 import pytest
 
 from simulator.errors import ScenarioError
-from simulator.planner.optimize.judge import SimulationJudge
-from simulator.planner.optimize.ledger import COLUMNS, Ledger, opened
+from simulator.planner.optimize.judge.ledger import COLUMNS, Ledger, opened
+from simulator.planner.optimize.judge.simulated import SimulationJudge
 from simulator.planner.optimize.problem import Ask
 from tests.planner.optimize.benches import deploy, shape, space, steady, written
 

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.planner.optimize.pareto import front
+from simulator.planner.optimize.objectives.pareto import front
 
 FEW = st.integers(0, 4).map(float)
 ROWS = st.lists(st.tuples(FEW, FEW | st.just(math.nan), st.none() | FEW), max_size=12)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.planner.optimize import program, program_relax
 from simulator.planner.optimize.problem import Group, PlanProblem, PoolLimit, Shape, Space, Window
-from simulator.planner.optimize.program import cost_of, decide, relax
-from simulator.planner.optimize.program_rows import Offer
+from simulator.planner.optimize.search import program
+from simulator.planner.optimize.search import relax as program_relax
+from simulator.planner.optimize.search.program import cost_of, decide, relax
+from simulator.planner.optimize.search.rows import Offer
 from tests.planner.optimize.searching import HOUR, random_problem
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.planner.optimize.problem import Ask, Judgement, PlanProblem, PoolLimit, Space
-from simulator.planner.optimize.program import cost_of
-from simulator.planner.optimize.search import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME, Limit, Search, search
-from simulator.planner.optimize.search_found import PROVEN, Found
+from simulator.planner.optimize.search.core import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME, Limit, Search, search
+from simulator.planner.optimize.search.found import PROVEN, Found
+from simulator.planner.optimize.search.program import cost_of
 from tests.planner.optimize.searching import Queues, Sums, exhaustive, random_problem
 
 SEEDS = st.integers(0, 10**6)

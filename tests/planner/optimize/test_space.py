@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 
 from simulator.cluster.lower import lower
 from simulator.errors import ScenarioError
-from simulator.planner.optimize.deploy import ranges
 from simulator.planner.optimize.problem import Space
-from simulator.planner.optimize.space import cheapest_first, deployment_of, space_of
+from simulator.planner.optimize.space.build import cheapest_first, deployment_of, space_of
+from simulator.planner.optimize.space.deploy import ranges
 from simulator.scenario import Scenario
 from simulator.scenario.deployment import Deployment, TimedDeployment
 from tests.planner.optimize.spaces import POOLS, Made, answered_right, carried, deployed, limits, made

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulator.planner.optimize.space import deployment_of, space_of
+from simulator.planner.optimize.space.build import deployment_of, space_of
 from tests.planner.optimize.spaces import POOLS, Made, carried, deployed, limits, made
 
 QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -65,8 +65,8 @@ def test_what_is_left_out_of_a_large_space_costs_no_less_than_it_says(case: Made
     scenario = case.scenario(tmp_path)
     whole = space_of(scenario, "s", limits(scenario))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simulator.planner.optimize.capped.MOST_SHAPES", 1)
-        patch.setattr("simulator.planner.optimize.capped.LEAST_OF_BLOCK", 1)
+        patch.setattr("simulator.planner.optimize.space.capped.MOST_SHAPES", 1)
+        patch.setattr("simulator.planner.optimize.space.capped.LEAST_OF_BLOCK", 1)
         some = space_of(scenario, "s", limits(scenario))
     price = {
         whole.shapes[n].name: float((whole.least(rate)[n] * whole.price[n]).sum()) for n in range(len(whole.shapes))

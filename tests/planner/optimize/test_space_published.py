@@ -7,7 +7,7 @@ import pytest
 
 from simulator.planner.exits import exit_case
 from simulator.planner.optimize.problem import Space
-from simulator.planner.optimize.space import pool_limits, space_of
+from simulator.planner.optimize.space.build import pool_limits, space_of
 from simulator.planner.split import best_whole, cut_sets
 from simulator.planner.split.portions import set_costs
 from tests.planner.exits.cases import MEASURED, swapped

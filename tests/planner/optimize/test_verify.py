@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from simulator.cluster import simulate
 from simulator.cluster.lower import lower
-from simulator.planner.optimize.horizon import Horizon, Seen, horizon_of, run_horizon
 from simulator.planner.optimize.load import planned_load
-from simulator.planner.optimize.prediction import counting_bound, prediction_bound, ranked_bound, student_bound
-from simulator.planner.optimize.transitions import transitions
-from simulator.planner.optimize.verified import Target, summed
-from simulator.planner.optimize.verify import verify
+from simulator.planner.optimize.verify.horizon import Horizon, Seen, horizon_of, run_horizon
+from simulator.planner.optimize.verify.plan import verify
+from simulator.planner.optimize.verify.prediction import counting_bound, prediction_bound, ranked_bound, student_bound
+from simulator.planner.optimize.verify.transitions import transitions
+from simulator.planner.optimize.verify.verified import Target, summed
 from tests.planner.optimize.benches import deploy, group, shape, space, steady, written
 from tests.support import layer
 
@@ -75,7 +75,7 @@ def figures_peak(result):
 def test_many_windows_count_together(monkeypatch):
     scenario, load = case()
     _, apart = runs(scenario, load, plan(load, 2), "compiled")
-    monkeypatch.setattr("simulator.planner.optimize.horizon.MOST_GROUPS", 3)
+    monkeypatch.setattr("simulator.planner.optimize.verify.horizon.MOST_GROUPS", 3)
     _, found = runs(scenario, load, plan(load, 2), "compiled")
     assert found.services["s"].arrived.shape == (3, 1)
     pairs = apart.services["s"].arrived.reshape(3, 2).sum(axis=1)

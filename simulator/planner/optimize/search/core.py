@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from simulator.planner.optimize.frontier import Frontier, padded
 from simulator.planner.optimize.problem import Ask, Judge, Judgement, PlanProblem
-from simulator.planner.optimize.program import Chosen
-from simulator.planner.optimize.search_found import Choice, Found, Limit
-from simulator.planner.optimize.search_run import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME, Best, Progress, Run
+from simulator.planner.optimize.search.found import Choice, Found, Limit
+from simulator.planner.optimize.search.frontier import Frontier, padded
+from simulator.planner.optimize.search.program import Chosen
+from simulator.planner.optimize.search.run import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME, Best, Progress, Run
 
 __all__ = [
     "INTERRUPTED",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.planner.optimize.frontier import Frontier
 from simulator.planner.optimize.problem import PlanProblem, Shape, Space
-from simulator.planner.optimize.search_found import Choice, Rejected
+from simulator.planner.optimize.search.found import Choice, Rejected
+from simulator.planner.optimize.search.frontier import Frontier
 
 if TYPE_CHECKING:
-    from simulator.planner.optimize.program import Relaxed
-    from simulator.planner.optimize.search import Search
+    from simulator.planner.optimize.search.core import Search
+    from simulator.planner.optimize.search.program import Relaxed
 
 Family = tuple[str, str, tuple[str, ...]]
 

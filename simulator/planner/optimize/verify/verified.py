@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from simulator.planner.optimize.horizon import Seen
-from simulator.planner.optimize.prediction import prediction_bound
 from simulator.planner.optimize.problem import Ints, Window
+from simulator.planner.optimize.verify.horizon import Seen
+from simulator.planner.optimize.verify.prediction import prediction_bound
 from simulator.results import sketch
 from simulator.results.intervals import interval
 from simulator.results.quantiles import QUANTILES

@@ -14,12 +14,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from simulator.planner.optimize.mixed import mixed_integer
 from simulator.planner.optimize.problem import Ask, Floats, Judge, Judgement, PlanProblem, Space
-from simulator.planner.optimize.program import EXACT, cost_of
-from simulator.planner.optimize.program_rows import Layout, Offer
-from simulator.planner.optimize.search import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME
-from simulator.planner.optimize.search_found import Choice, Limit
+from simulator.planner.optimize.search.core import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME
+from simulator.planner.optimize.search.found import Choice, Limit
+from simulator.planner.optimize.search.mixed import mixed_integer
+from simulator.planner.optimize.search.program import EXACT, cost_of
+from simulator.planner.optimize.search.rows import Layout, Offer
 
 Aim = Literal["mean", "worst"]
 LEVELS = (0.5, 0.7, 0.85, 1.0, 1.05, 1.1, 1.2, 1.35, 1.6, 2.0, 3.0, 4.0)

@@ -8,9 +8,9 @@ from math import inf
 
 import numpy as np
 
-from simulator.planner.optimize.blocks import Block
-from simulator.planner.optimize.ground import Ground
 from simulator.planner.optimize.problem import Floats
+from simulator.planner.optimize.space.blocks import Block
+from simulator.planner.optimize.space.ground import Ground
 
 MOST_SHAPES = 120_000
 """Shapes of a service that are searched."""

@@ -9,16 +9,16 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.planner.optimize.budget import attainment
 from simulator.planner.optimize.certificate import Bounds, finite, gap
-from simulator.planner.optimize.goodput import Goodput, goodput
+from simulator.planner.optimize.objectives.budget import attainment
+from simulator.planner.optimize.objectives.goodput import Goodput, goodput
 from simulator.planner.optimize.optimized import Choices, Progress
 from simulator.planner.optimize.problem import Ask, Floats, Judge, Judgement, PlannedLoad
 from simulator.planner.optimize.ready import Ready
-from simulator.planner.optimize.search import Search
-from simulator.planner.optimize.search_found import Limit, Rejected
-from simulator.planner.optimize.search_rejected import rejected
-from simulator.planner.optimize.verify import Verification
+from simulator.planner.optimize.search.core import Search
+from simulator.planner.optimize.search.found import Limit, Rejected
+from simulator.planner.optimize.search.rejected import rejected
+from simulator.planner.optimize.verify.plan import Verification
 
 Tell = Callable[[Progress], object] | None
 CLOSE = 8

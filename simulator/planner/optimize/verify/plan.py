@@ -10,13 +10,13 @@ from typing import Any
 from simulator.cluster.evaluate import Candidate, load_kernel
 from simulator.cluster.lower import lower
 from simulator.errors import InternalError, ScenarioError
-from simulator.planner.optimize.crew import Crew
-from simulator.planner.optimize.horizon import Horizon, Run, horizon_of, run_horizon
+from simulator.planner.optimize.judge.crew import Crew
+from simulator.planner.optimize.judge.slices import gap_cv
 from simulator.planner.optimize.load import workload_over
 from simulator.planner.optimize.problem import PlannedLoad
-from simulator.planner.optimize.slices import gap_cv
-from simulator.planner.optimize.transitions import Transition, transitions
-from simulator.planner.optimize.verified import ServiceVerification, Target, WindowFigures, summed
+from simulator.planner.optimize.verify.horizon import Horizon, Run, horizon_of, run_horizon
+from simulator.planner.optimize.verify.transitions import Transition, transitions
+from simulator.planner.optimize.verify.verified import ServiceVerification, Target, WindowFigures, summed
 from simulator.scenario import Scenario
 from simulator.scenario.deployment import Deployment
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from simulator.planner.optimize.judge.trial import MOST_REQUESTS, Trial
 from simulator.planner.optimize.load import workload_at
 from simulator.planner.optimize.problem import Floats, PlannedLoad, Window
-from simulator.planner.optimize.trial import MOST_REQUESTS, Trial
 from simulator.scenario import Scenario
 from simulator.scenario.workload import Trace
 from simulator.workload import arrival_times, scaled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.planner.optimize.problem import Shape, Space
-from simulator.planner.optimize.shapes import Detail
+from simulator.planner.optimize.space.shapes import Detail
 from simulator.scenario.deployment import Deployment, Portion
 
 

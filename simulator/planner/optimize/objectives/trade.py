@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
-from simulator.planner.optimize.deploy import ranges
-from simulator.planner.optimize.judge import SimulationJudge
+from simulator.planner.optimize.judge.simulated import SimulationJudge
+from simulator.planner.optimize.objectives.pareto import front
 from simulator.planner.optimize.optimized import Choices
-from simulator.planner.optimize.pareto import front
 from simulator.planner.optimize.problem import Ask, Ints, Judgement, Space
 from simulator.planner.optimize.ready import Ready
-from simulator.planner.optimize.space import cheapest_first
+from simulator.planner.optimize.space.build import cheapest_first
+from simulator.planner.optimize.space.deploy import ranges
 from simulator.results.cohort import Json
 
 SHAPES = 60

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulator.planner.optimize.problem import Ask, Judge, Judgement, PlanProblem
-from simulator.planner.optimize.program import cost_of, decide, relax
-from simulator.planner.optimize.program_rows import Offer
-from simulator.planner.optimize.search import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME, Progress, Search
-from simulator.planner.optimize.search_found import Choice, Found, Limit, Rejected
+from simulator.planner.optimize.search.core import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME, Progress, Search
+from simulator.planner.optimize.search.found import Choice, Found, Limit, Rejected
+from simulator.planner.optimize.search.program import cost_of, decide, relax
+from simulator.planner.optimize.search.rows import Offer
 
 Node = tuple[int, tuple[int, ...]]
 Fact = tuple[int, int, float, int, tuple[int, ...], Judgement]

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.errors import InternalError
 from simulator.planner.optimize.problem import Floats, Ints, PlanProblem
-from simulator.planner.optimize.program_rows import Layout, Offer
+from simulator.planner.optimize.search.rows import Layout, Offer
 
 Offers = Sequence[Sequence[Offer]]
 Chosen = list[list[Ints]]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simulator.planner.optimize.frontier import Pick, padded
 from simulator.planner.optimize.problem import Ask, Judgement
-from simulator.planner.optimize.program import EXACT, SERVED, Chosen, Decided, Relaxed, cost_of, decide, relax
-from simulator.planner.optimize.program_rows import Offer
-from simulator.planner.optimize.search_asks import choice_of, compose, held_offer, put
-from simulator.planner.optimize.search_found import PROVEN, Found, Limit
-from simulator.planner.optimize.search_rejected import rejected, why_none, why_together
+from simulator.planner.optimize.search.asks import choice_of, compose, held_offer, put
+from simulator.planner.optimize.search.found import PROVEN, Found, Limit
+from simulator.planner.optimize.search.frontier import Pick, padded
+from simulator.planner.optimize.search.program import EXACT, SERVED, Chosen, Decided, Relaxed, cost_of, decide, relax
+from simulator.planner.optimize.search.rejected import rejected, why_none, why_together
+from simulator.planner.optimize.search.rows import Offer
 
 if TYPE_CHECKING:
-    from simulator.planner.optimize.search import Search
+    from simulator.planner.optimize.search.core import Search
 
 Progress = Callable[[float, float, int], object]
 """Gets the incumbent's cost, the bound and the number of judgements."""

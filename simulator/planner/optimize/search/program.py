@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from simulator.planner.optimize.mixed import mixed_integer
 from simulator.planner.optimize.problem import Floats, PlanProblem
-from simulator.planner.optimize.program_relax import (
+from simulator.planner.optimize.search.mixed import mixed_integer
+from simulator.planner.optimize.search.relax import (
     EXACT,
     SERVED,
     Chosen,
@@ -26,7 +26,7 @@ from simulator.planner.optimize.program_relax import (
     relax,
     scaled,
 )
-from simulator.planner.optimize.program_rows import Layout, Offer
+from simulator.planner.optimize.search.rows import Layout, Offer
 
 __all__ = ["EXACT", "SERVED", "Chosen", "Decided", "Offers", "Relaxed", "cost_of", "decide", "relax"]
 

@@ -22,11 +22,11 @@ from math import ceil, inf, prod
 import numpy as np
 
 from simulator.errors import InternalError
-from simulator.planner.optimize.blocks import Bools
-from simulator.planner.optimize.ground import Ground, ground_of
-from simulator.planner.optimize.mixed import mixed_integer
 from simulator.planner.optimize.problem import ROUNDING, Floats, PoolLimit
-from simulator.planner.optimize.survival import RuledExits
+from simulator.planner.optimize.search.mixed import mixed_integer
+from simulator.planner.optimize.space.blocks import Bools
+from simulator.planner.optimize.space.ground import Ground, ground_of
+from simulator.planner.optimize.space.survival import RuledExits
 from simulator.planner.split import CutSets, cut_sets
 from simulator.planner.split.cutsets import ALL_SETS
 from simulator.planner.split.portions import portion_bounds

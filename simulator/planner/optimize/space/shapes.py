@@ -10,9 +10,9 @@ from typing import Any, overload
 import numpy as np
 
 from simulator.planner.exits.deployed import FILLS, WAITING
-from simulator.planner.optimize.blocks import MODES
-from simulator.planner.optimize.ground import Ground
 from simulator.planner.optimize.problem import Floats, Group, Ints, Shape
+from simulator.planner.optimize.space.blocks import MODES
+from simulator.planner.optimize.space.ground import Ground
 from simulator.scenario.deployment import ExitMode, LayerRange, Routing
 from simulator.scenario.exits import ExitRule
 from simulator.scenario.planning import Execution, Weights

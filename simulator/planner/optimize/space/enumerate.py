@@ -9,7 +9,8 @@ from math import comb
 
 import numpy as np
 
-from simulator.planner.optimize.blocks import (
+from simulator.planner.optimize.problem import Floats, Ints
+from simulator.planner.optimize.space.blocks import (
     MODES,
     Block,
     Bools,
@@ -20,11 +21,10 @@ from simulator.planner.optimize.blocks import (
     undominated,
     unruled,
 )
-from simulator.planner.optimize.ground import Ground
-from simulator.planner.optimize.leftout import Ledger
-from simulator.planner.optimize.problem import Floats, Ints
-from simulator.planner.optimize.survival import whole_sets
-from simulator.planner.optimize.wholes import answering_early, compact, serial, vanilla, with_all
+from simulator.planner.optimize.space.ground import Ground
+from simulator.planner.optimize.space.leftout import Ledger
+from simulator.planner.optimize.space.survival import whole_sets
+from simulator.planner.optimize.space.wholes import answering_early, compact, serial, vanilla, with_all
 from simulator.planner.split import CutSets, cut_sets
 from simulator.planner.split.cutsets import ALL_SETS, looked_up
 from simulator.planner.split.portions import portion_bounds

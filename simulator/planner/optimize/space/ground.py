@@ -16,8 +16,8 @@ from simulator.cluster.lower.layers import ModelCosts
 from simulator.cluster.lower.precision import is_lossy
 from simulator.errors import ScenarioError
 from simulator.planner.optimize.problem import Floats, PoolLimit
-from simulator.planner.optimize.survival import RuledExits, ruled_exits
-from simulator.planner.optimize.timing import Bench, Kind, Refusal, benches
+from simulator.planner.optimize.space.survival import RuledExits, ruled_exits
+from simulator.planner.optimize.space.timing import Bench, Kind, Refusal, benches
 from simulator.scenario import Scenario
 from simulator.scenario.exits import ExitRule, ProfileExits
 from simulator.scenario.planning import Planner, Search, SurvivePool

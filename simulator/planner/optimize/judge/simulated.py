@@ -16,14 +16,14 @@ from types import TracebackType
 from typing import Any
 
 from simulator.errors import ScenarioError
-from simulator.planner.optimize.bench import Bench, bench_of, marks_of
-from simulator.planner.optimize.crew import Crew
-from simulator.planner.optimize.deploy import deployment_of
-from simulator.planner.optimize.ledger import Entry, Ledger
+from simulator.planner.optimize.judge.bench import Bench, bench_of, marks_of
+from simulator.planner.optimize.judge.crew import Crew
+from simulator.planner.optimize.judge.ledger import Entry, Ledger
+from simulator.planner.optimize.judge.slices import trial_of
+from simulator.planner.optimize.judge.survive import left_after, missing_layers
+from simulator.planner.optimize.judge.trial import Trial, held
 from simulator.planner.optimize.problem import Ask, Judgement, PlannedLoad, Shape, Space
-from simulator.planner.optimize.slices import trial_of
-from simulator.planner.optimize.survive import left_after, missing_layers
-from simulator.planner.optimize.trial import Trial, held
+from simulator.planner.optimize.space.deploy import deployment_of
 from simulator.scenario import Scenario
 from simulator.scenario.deployment import Deployment
 from simulator.scenario.workload import Trace

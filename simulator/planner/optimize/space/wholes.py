@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.cluster.lower.portions import needed_memory
-from simulator.planner.optimize.blocks import MODES, Block, Bools, Choices, needed_share
-from simulator.planner.optimize.ground import Ground
 from simulator.planner.optimize.problem import Floats
-from simulator.planner.optimize.survival import RuledExits
+from simulator.planner.optimize.space.blocks import MODES, Block, Bools, Choices, needed_share
+from simulator.planner.optimize.space.ground import Ground
+from simulator.planner.optimize.space.survival import RuledExits
 from simulator.planner.split import CutSets, DeviceType, SplitProblem
 from simulator.planner.split.cutsets import looked_up
 from simulator.planner.split.portions import portion_bounds
 from simulator.planner.split.whole import batch_seconds
 
 if TYPE_CHECKING:
-    from simulator.planner.optimize.timing import Bench
+    from simulator.planner.optimize.space.timing import Bench
 
 NEAR_BEST = 3
 """Sets of ramps that a shrinking batch is tried with, the best first; that of all ramps besides."""

@@ -9,7 +9,7 @@ from typing import Any
 from simulator.cluster import lowered as low
 from simulator.cluster.engines import choose, recorded, tallied
 from simulator.cluster.lower.capacity import capacities
-from simulator.planner.optimize.bench import Bench, InWindow
+from simulator.planner.optimize.judge.bench import Bench, InWindow
 from simulator.planner.optimize.problem import Judgement, Window
 from simulator.results import metrics, tally_metrics
 from simulator.results.record import ServiceInfo

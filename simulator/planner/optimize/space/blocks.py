@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.planner.optimize.ground import Ground
 from simulator.planner.optimize.problem import Floats, Ints
+from simulator.planner.optimize.space.ground import Ground
 from simulator.planner.split import CutSets
 from simulator.planner.split.portions import portion_bounds
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from simulator.planner.optimize.blocks import Block, Bools
-    from simulator.planner.optimize.ground import Ground
-    from simulator.planner.optimize.timing import Kind
+    from simulator.planner.optimize.space.blocks import Block, Bools
+    from simulator.planner.optimize.space.ground import Ground
+    from simulator.planner.optimize.space.timing import Kind
 
 Reason = Literal["accuracy", "memory", "slo", "device", "slower"]
 
@@ -54,7 +54,7 @@ class Ledger:
 
     def see(self, ground: Ground, block: Block, good: Bools) -> None:
         """Count the shapes of a block that have one kind of replica in all portions."""
-        from simulator.planner.optimize.blocks import MODES
+        from simulator.planner.optimize.space.blocks import MODES
 
         mode, batch = MODES[block.mode], ground.search.batch[block.size]
         for number, bench in enumerate(ground.benches):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.planner.optimize.frontier_table import Table
 from simulator.planner.optimize.problem import Floats, Ints, Judgement, PoolLimit, Space
+from simulator.planner.optimize.search.table import Table
 
 LOWER = 1e-9
 """A node is dearer than another only beyond this share."""

@@ -8,16 +8,16 @@ from math import inf
 import numpy as np
 
 from simulator.errors import ScenarioError
-from simulator.planner.optimize.anyplan import AnyPlan, any_plan_bound
-from simulator.planner.optimize.blocks import MODES, Block, floats, integers, padded
-from simulator.planner.optimize.capped import capped
-from simulator.planner.optimize.deploy import deployment_of, ranges
-from simulator.planner.optimize.enumerate import Enumeration, loading
-from simulator.planner.optimize.fixed import check_prices, pool_limits
-from simulator.planner.optimize.ground import Ground, Target, ground_of, target_of
-from simulator.planner.optimize.leftout import LeftOut
 from simulator.planner.optimize.problem import Ints, PoolLimit, Space
-from simulator.planner.optimize.shapes import Detail, Rows, Shapes
+from simulator.planner.optimize.space.anyplan import AnyPlan, any_plan_bound
+from simulator.planner.optimize.space.blocks import MODES, Block, floats, integers, padded
+from simulator.planner.optimize.space.capped import capped
+from simulator.planner.optimize.space.deploy import deployment_of, ranges
+from simulator.planner.optimize.space.enumerate import Enumeration, loading
+from simulator.planner.optimize.space.fixed import check_prices, pool_limits
+from simulator.planner.optimize.space.ground import Ground, Target, ground_of, target_of
+from simulator.planner.optimize.space.leftout import LeftOut
+from simulator.planner.optimize.space.shapes import Detail, Rows, Shapes
 from simulator.scenario import Scenario
 from simulator.scenario.planning import Planner
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.planner.optimize.frontier import Pick
 from simulator.planner.optimize.problem import Ask, Judgement
-from simulator.planner.optimize.program_rows import Offer
-from simulator.planner.optimize.search_found import Choice
+from simulator.planner.optimize.search.found import Choice
+from simulator.planner.optimize.search.frontier import Pick
+from simulator.planner.optimize.search.rows import Offer
 
 if TYPE_CHECKING:
-    from simulator.planner.optimize.search import Search
+    from simulator.planner.optimize.search.core import Search
 
 ROUND = 16
 """Judgements of a round, if there is so much to ask."""

@@ -1,0 +1,1 @@
+"""Whether a deployment holds: trials by simulation, kept in a ledger."""

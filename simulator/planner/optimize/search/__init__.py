@@ -1,0 +1,1 @@
+"""Nodes judged best first, and the program that chooses among them."""

@@ -1,0 +1,1 @@
+"""Every way to deploy a service, as arrays, and the bound for any plan."""

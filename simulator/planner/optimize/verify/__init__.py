@@ -1,0 +1,1 @@
+"""A plan over its whole horizon, before it is written."""
