@@ -1,8 +1,8 @@
 """Search for the cheapest plan, with the proof of how good it is.
 
-``api`` is the call. It makes everything ``ready``, then goes in ``rounds``: ``space`` says what may be deployed, ``judge``
-whether it holds, ``search`` which choice is best, ``objectives`` what best means, ``verify`` whether the plan passes; ``write``
-and ``certificate`` put it into words.
+``api`` is the call. It makes everything ``ready``, then goes in ``rounds``: ``space`` says what may be deployed,
+``judge`` whether it holds, ``search`` which choice is best, ``objectives`` what best means,
+``verify`` whether the plan passes. ``write`` and ``certificate`` put it into words.
 """
 
 from __future__ import annotations
