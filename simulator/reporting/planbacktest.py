@@ -23,8 +23,9 @@ def backtest_title(figures: Json) -> str:
     """What was replayed, in a line."""
     days = figures["days_s"]
     span = f"day {days[0] / 86400:g}" + (f" to {days[-1] / 86400:g}" if len(days) > 1 else "")
+    count = "1 day" if len(days) == 1 else f"{len(days)} days"
     return (
-        f"{figures['scenario']}, {figures['service']}: {len(days)} days of {figures['series']} ({span}), "
+        f"{figures['scenario']}, {figures['service']}: {count} of {figures['series']} ({span}), "
         f"planned at the {figures['quantile']:g} quantile in windows of {figures['window'] / 3600:g} h"
     )
 

@@ -148,7 +148,7 @@ def days_of(case: Case, begin_s: float | None, count: int) -> tuple[Day, ...]:
         span = f"from {regular.start_s / DAY_S:g}d to {regular.end_s / DAY_S:g}d"
         most = max(round((last - earliest) / DAY_S) + 1, 0)
         message = (
-            f"{count} days from {first / DAY_S:g}d on do not fit into the series ({span}): two days of history come "
+            f"{count} day(s) from {first / DAY_S:g}d on do not fit into the series ({span}): two days of history come "
             f"before the first, so that at most {most} can be replayed, from {earliest / DAY_S:g}d on"
         )
         raise ScenarioError(Problem(message, path="series"))

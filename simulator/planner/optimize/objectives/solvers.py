@@ -181,7 +181,7 @@ class AttainmentSolver:
         found = attainment(self.here.problem, self.judge, limit=limit, progress=_telling(tell))
         bounds = Bounds(None, found.bound, found.bound)
         return Attempt(
-            found.choices, found.attainment, bounds, self.here.load, found.evaluations, (), found.reason,
+            found.choices, min(found.attainment, 1.0), bounds, self.here.load, found.evaluations, (), found.reason,
             found.interrupted,
         )  # fmt: skip
 
