@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.planner.optimize.problem import Ask, Judgement, PlanProblem, PoolLimit, Space
+from simulator.planner.optimize.problem import Ask, Group, Judgement, PlanProblem, PoolLimit, Shape, Space, Window
 from simulator.planner.optimize.search.core import INTERRUPTED, OUT_OF_ASKS, OUT_OF_TIME, Limit, Search, search
 from simulator.planner.optimize.search.found import PROVEN, Found
 from simulator.planner.optimize.search.program import cost_of
@@ -213,3 +213,25 @@ def test_rejected_alternatives_say_why():
         if lost.reason == "price":
             assert lost.price_per_hour >= price
             assert lost.dearer == pytest.approx(lost.price_per_hour / price - 1)
+
+
+class Moody(Queues):
+    """Wants four replicas in the second window, though three hold in the first at a higher load."""
+
+    def one(self, ask: Ask) -> Judgement:
+        return Judgement(ask.replicas[0] >= (4 if ask.window else 3))
+
+
+def test_what_is_chosen_was_asked_in_its_own_window() -> None:
+    pools = (PoolLimit("pool", 9, 1.0),)
+    group = Group((1, 1), 0, 1, 0.19, 1.0, 0.0, ("all",))
+    space = Space.of("s", [Shape("one", "none", "parallel", 1, (group,), 0.1)], 1.0, pools)
+    windows = (Window(0.0, 3600.0), Window(3600.0, 7200.0))
+    problem = PlanProblem(windows, pools, (space,), np.array([[14.0, 10.0]]))
+    judge = Moody(problem, 1.0)
+    found = search(problem, judge)
+    assert found.choices is not None
+    for window, choice in enumerate(found.choices[0]):
+        ask = Ask(0, window, choice.shape, choice.replicas)
+        assert ask in judge.asked
+        assert judge.one(ask).holds

@@ -84,7 +84,7 @@ class Run:
             rounds += 1
             if self.search.fresh and (settled or rounds % 2):
                 self._incumbent()
-            if self.search.best is not None and self._gap() <= self.limit.gap:
+            if self.search.best is not None and self._gap() <= self.limit.gap and self._confirmed():
                 return
             if settled:
                 decided = self._decided(relaxed)
