@@ -15,6 +15,7 @@ from simulator.planner.bottleneck import Bottleneck, bottleneck_of
 from simulator.results import RunRecord, metrics
 from simulator.results.intervals import interval
 from simulator.scenario import Scenario, Workload
+from simulator.scenario.service import Service
 from simulator.scenario.workload import Closed, Trace
 from simulator.workload import mean_rate, scaled
 
@@ -98,7 +99,8 @@ def saturate(
     classes; without an objective, when 99 % of the load is answered as it comes. Each replication yields one factor
     (common random numbers within it), their spread the 95 % interval.
     """
-    scenario = _endless(scenario)
+    whole = {name: endless(one, scenario.run.duration) for name, one in scenario.services.items()}
+    scenario = scenario.model_copy(update={"services": whole})
     lowered = lower(scenario)
     names = list(scenario.services) if not services else list(dict.fromkeys(services))
     groups = [names] if together else [[name] for name in names]
@@ -113,23 +115,20 @@ def saturate(
     return Saturation(found)
 
 
-def _endless(scenario: Scenario) -> Scenario:
-    """The scenario with every trace played again and again: the part that the run uses, and no other.
+def endless(service: Service, duration: float) -> Service:
+    """The service with its trace played again and again: the part that a run of ``duration`` uses, and no other.
 
     A trace is scaled by playing it faster. Without this a higher load would end early, or bring in arrivals that the
     written load never sees.
     """
-    services = {}
-    for name, service in scenario.services.items():
-        workload = service.workload
-        if isinstance(workload, Trace) and workload.repeat is not True:
-            used = workload.from_ + scenario.run.duration * workload.scale
-            if workload.repeat == 1:
-                to = used if workload.to is None else min(workload.to, used)
-                workload = workload.model_copy(update={"to": to})
-            service = service.model_copy(update={"workload": workload.model_copy(update={"repeat": True})})
-        services[name] = service
-    return scenario.model_copy(update={"services": services})
+    workload = service.workload
+    if not isinstance(workload, Trace) or workload.repeat is True:
+        return service
+    changes: dict[str, object] = {"repeat": True}
+    if workload.repeat == 1:
+        used = workload.from_ + duration * workload.scale
+        changes["to"] = used if workload.to is None else min(workload.to, used)
+    return service.model_copy(update={"workload": workload.model_copy(update=changes)})
 
 
 def _check_judgeable(scenario: Scenario, lowered: Lowered, names: Sequence[str]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
+from simulator.reporting.csvtext import csv_text
 from simulator.reporting.grid import grid, wrapped
 from simulator.results.cohort import Json
 from simulator.results.units import NOTHING, Kind, below, measure, number, stated
@@ -63,20 +62,16 @@ def optimized_table(figures: Json, width: int = 80) -> str:
 
 def optimized_csv(figures: Json) -> str:
     """One row per window and service; parts of a list with blanks between them."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows = []
     for window in figures["windows"]:
         for name, row in window["services"].items():
             flat = {**row, "start": window["start"], "end": window["end"], "service": name}
             flat["resources"] = " ".join(f"{one['layers']}:{one['pool']}:{one['replicas']}" for one in row["resources"])
-            writer.writerow([_cell(flat[column]) for column in CSV_COLUMNS])
-    return out.getvalue()
+            rows.append([_cell(flat[column]) for column in CSV_COLUMNS])
+    return csv_text(CSV_COLUMNS, rows)
 
 
 def _cell(value: object) -> object:
-    if value is None:
-        return ""
     return " ".join(map(str, value)) if isinstance(value, list) else value
 
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from simulator.planner.optimize.verify.plan import Verification
 
 __all__ = ["Optimized", "Progress", "optimize"]
-MOST_WORKERS = 1024
 
 
 def optimize(

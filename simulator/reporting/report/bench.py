@@ -10,12 +10,12 @@ from simulator.cluster.fill.tenants import without_tenants
 from simulator.cluster.lower import lower
 from simulator.cluster.lower.capacity import capacities, expected_requests, rate_between
 from simulator.cluster.lowered import Lowered
-from simulator.planner.saturate import KEPT_UP
+from simulator.planner.saturate import KEPT_UP, endless
 from simulator.reporting.report.pointers import clock
 from simulator.results.units import measure
 from simulator.scenario import Scenario
 from simulator.scenario.service import Service
-from simulator.scenario.workload import Poisson, Trace
+from simulator.scenario.workload import Poisson
 
 MOST: dict[EngineName, float] = {"compiled": 120_000.0, "simpy": 15_000.0}
 """Requests of one what-if run, about."""
@@ -70,7 +70,7 @@ def bench_of(scenario: Scenario, share: float = 1.0) -> Bench | None:
     expected = sum(expected_requests(one, lowered, folder, problem) for one in lowered.services)
     most = share * MOST[engine]
     if expected <= LONG * most and all(len(one.timeline) == 1 for one in alone.services.values()):
-        whole = alone.model_copy(update={"services": {name: _endless(one, run.duration) for name, one in _all(alone)}})
+        whole = alone.model_copy(update={"services": {name: endless(one, run.duration) for name, one in _all(alone)}})
         return Bench(whole, lower(whole), "")
     short, note = _shortened(alone, lowered, most / expected)
     return Bench(short, lower(short), note)
@@ -78,18 +78,6 @@ def bench_of(scenario: Scenario, share: float = 1.0) -> Bench | None:
 
 def _all(scenario: Scenario) -> list[tuple[str, Service]]:
     return list(scenario.services.items())
-
-
-def _endless(service: Service, duration: float) -> Service:
-    """A trace is scaled by playing it faster: the part that the run uses is played again and again."""
-    workload = service.workload
-    if not isinstance(workload, Trace) or workload.repeat is True:
-        return service
-    end = workload.from_ + duration * workload.scale
-    changes: dict[str, object] = {"repeat": True}
-    if workload.repeat == 1:
-        changes["to"] = end if workload.to is None else min(workload.to, end)
-    return service.model_copy(update={"workload": workload.model_copy(update=changes)})
 
 
 def _shortened(scenario: Scenario, lowered: Lowered, share: float) -> tuple[Scenario, str]:

@@ -81,7 +81,7 @@ def _space(ground: Ground, found: Enumeration, every: list[Block]) -> Space:
         price=prices[order],
         load_s=rows.load_s,
         key=rows.key,
-        left_out=found.ledger.left_out(ground),
+        left_out=found.survey.left_out(ground),
         notes=(*found.notes, *([] if most.note is None else [most.note])),
         rest=(0.0, 0.0) if found.notes else most.rest,
     )
@@ -135,10 +135,10 @@ def _keys(ground: Ground, columns: tuple[Ints, ...], sets: list[tuple[int, ...]]
 
 def _nothing(ground: Ground, found: Enumeration) -> ScenarioError:
     """Why no shape is left, with the figure that comes nearest."""
-    scenario, ledger = ground.scenario, found.ledger
+    scenario, survey = ground.scenario, found.survey
     source, here = scenario.source, ("services", ground.service)
-    fastest_s, what = ledger.fastest
-    if not ledger.seen:
+    fastest_s, what = survey.fastest
+    if not survey.seen:
         text = f"leaves nothing for service {ground.service}, whose model has {'' if ground.rules else 'no '}exits"
         return ScenarioError(source.problem(("planner", "search"), text))
     if fastest_s == inf:
@@ -152,12 +152,12 @@ def _nothing(ground: Ground, found: Enumeration) -> ScenarioError:
             f"{fastest_s * 1e3:.4g} ms ({what})"
         )
         return ScenarioError(source.problem((*here, "slo", "latency"), text))
-    best, how = ledger.best
+    best, how = survey.best
     floor = ("planner", "accuracy_floor")
     if ground.floor is not None and best < ground.floor:
         text = f"{best:.4f} is the best that service {ground.service} reaches ({how})" if best > -inf else ""
         return ScenarioError(source.problem(floor, text or f"nothing is known of right answers of {ground.service}"))
-    reasons = "; ".join(map(str, ledger.left_out(ground)[:3]))
+    reasons = "; ".join(map(str, survey.left_out(ground)[:3]))
     return ScenarioError(
         source.problem(("planner", "search"), f"leaves nothing for service {ground.service}: {reasons}")
     )

@@ -22,7 +22,7 @@ from simulator.planner.optimize.space.blocks import (
     unruled,
 )
 from simulator.planner.optimize.space.ground import Ground
-from simulator.planner.optimize.space.leftout import Ledger
+from simulator.planner.optimize.space.leftout import Survey
 from simulator.planner.optimize.space.survival import whole_sets
 from simulator.planner.optimize.space.wholes import answering_early, compact, serial, vanilla, with_all
 from simulator.planner.split import CutSets, cut_sets
@@ -43,7 +43,7 @@ class Enumeration:
     ground: Ground
     blocks: list[Block] = field(default_factory=list)
     sets: list[tuple[int, ...]] = field(default_factory=list)
-    ledger: Ledger = field(default_factory=Ledger)
+    survey: Survey = field(default_factory=Survey)
     notes: list[str] = field(default_factory=list)
     """What was not looked at."""
 
@@ -85,7 +85,7 @@ class Enumeration:
     def _add(self, blocks: Sequence[Block]) -> None:
         for block in blocks:
             good = self._good(block)
-            self.ledger.see(self.ground, block, good)
+            self.survey.see(self.ground, block, good)
             self.blocks.append(block.keep(good))
 
     def _good(self, block: Block) -> Bools:
@@ -183,7 +183,7 @@ class Enumeration:
             blocks = [parallel(ground, one, choices, MODES.index(mode), rule, size, uniform) for rule, one in several]
             good = [self._good(block) for block in blocks]
             for block, mine in zip(blocks, good):
-                self.ledger.see(ground, block, mine)
+                self.survey.see(ground, block, mine)
             for block, mine in zip(blocks, unruled(blocks, good)):
                 sets = len(several[0][1].sets.cuts)
                 self.blocks.append(block.keep(undominated(block, mine, sets, places, loading(ground, block))))

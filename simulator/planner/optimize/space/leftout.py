@@ -39,11 +39,10 @@ class _Seen:
     accurate: float = -inf
     fastest_s: float = inf
     fastest_kept_s: float = inf
-    unsaid: bool = False
 
 
 @dataclass(eq=False)
-class Ledger:
+class Survey:
     """What was seen of every exit mode on one kind of replica."""
 
     seen: dict[tuple[str, int], _Seen] = field(default_factory=dict)
@@ -67,7 +66,6 @@ class Ledger:
             one.kept |= bool(good[mine].any())
             accuracy, service = block.accuracy[mine], block.service_s[mine]
             fits = np.isfinite(service)
-            one.unsaid |= bool(np.isnan(accuracy).any())
             if not fits.any():
                 continue
             what = f"{spoken(mode)} on {bench.kind}, batch {batch}"
